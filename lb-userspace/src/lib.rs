@@ -1,1 +1,4 @@
 //! The daemon and command line of Shunt.
+
+pub mod admin;
+pub mod model;

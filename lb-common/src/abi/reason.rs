@@ -1,0 +1,103 @@
+//! What the program can do with a packet, and why.
+
+/// What the program did with a packet.
+#[must_use = "a verdict that is dropped lets every packet pass"]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Handed to the kernel.
+    Pass,
+    /// Discarded.
+    Drop,
+    /// Sent out of the interface it came from.
+    Transmit,
+    /// Sent out of another interface.
+    Redirect {
+        /// That interface.
+        ifindex: u32,
+    },
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $explain:literal])+ $variant:ident = $code:literal, $name:literal;)+) => {
+        /// Why a packet got its verdict. The code is the column in the packet counters.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason {
+            $($(#[doc = $explain])+ $variant = $code,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its name in listings and metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// One sentence for a person who sees it counted.
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($explain),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Sent to the backend that owns its slot.
+    Forwarded = 0, "forwarded";
+    /// A reply of a backend, sent to the client with the address of the service as its source.
+    Returned = 1, "returned";
+
+    /// Passed: neither IPv4 nor IPv6 (ARP, VLAN-tagged and others).
+    NotIp = 2, "not-ip";
+    /// Passed: addressed to no service, and no reply to one.
+    NotOurs = 3, "not-ours";
+    /// Passed: the frame ends inside a header.
+    Truncated = 4, "truncated";
+    /// Passed: a length field contradicts the frame or another length.
+    BadLength = 5, "bad-length";
+    /// Passed: the version field of the IP header contradicts the Ethernet type.
+    BadVersion = 6, "bad-version";
+    /// Passed: the IPv4 header has options.
+    Ipv4Options = 7, "ipv4-options";
+    /// Passed: a fragment, which may lack the ports.
+    Fragment = 8, "fragment";
+    /// Passed: neither TCP nor UDP, or behind an IPv6 extension header.
+    OtherProtocol = 9, "other-protocol";
+    /// Passed: sent by a backend to the balancer itself (a health check, a proxied request).
+    ReplyToBalancer = 10, "reply-to-balancer";
+    /// Passed: sent by a backend to a client that speaks to it directly, past the service.
+    ReplyDirect = 11, "reply-direct";
+    /// Passed: sent by a backend, but the kernel has no route to the client or does not forward.
+    ReplyUnroutable = 12, "reply-unroutable";
+    /// Passed: a reply too large for the way to the client; the kernel tells the backend.
+    ReplyTooBig = 13, "reply-too-big";
+    /// Passed after rewriting: a reply whose next hop the kernel has yet to resolve.
+    ReplyUnresolved = 14, "reply-unresolved";
+    /// Passed after rewriting: the next hop of the backend has yet to be resolved.
+    BackendUnresolved = 15, "backend-unresolved";
+
+    /// Dropped: the time to live (hop limit) ran out.
+    TtlExpired = 16, "ttl-expired";
+    /// Dropped: the service has no backend to send to.
+    NoBackend = 17, "no-backend";
+    /// Dropped: larger than the interface towards the backend can carry.
+    TooBig = 18, "too-big";
+    /// Dropped: the next hop of the backend is unknown, and the mode leaves the kernel no way to
+    /// forward the packet.
+    NoNextHop = 19, "no-next-hop";
+}
+
+impl Reason {
+    /// Whether the packet was delivered to a backend or back to a client by the program.
+    pub const fn is_delivery(self) -> bool {
+        matches!(self, Self::Forwarded | Self::Returned)
+    }
+}
+
+const _: () = assert!(Reason::ALL.len() <= crate::limits::REASONS_PER_SERVICE as usize);

@@ -1,0 +1,73 @@
+//! Seeded hashes of flows and backends.
+//!
+//! One multiply and one shift for each 64-bit word, and a finaliser that lets every input bit reach
+//! the low bits, which pick the slot (the structure of MurmurHash3's 64-bit mixer). The seed comes
+//! from the configuration: who does not know it cannot aim at one slot, and all balancers of a
+//! fleet agree. The values are pinned by golden vectors: changing them moves every flow of a fleet.
+
+use crate::abi::{AddrBe, V4_MAPPED_BE};
+
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+const FINAL: u64 = 0xff51_afd7_ed55_8ccd;
+
+#[inline(always)]
+const fn mix(state: u64, word: u64) -> u64 {
+    let mixed = (state ^ word).wrapping_mul(MULTIPLIER);
+    mixed ^ (mixed >> 32)
+}
+
+#[inline(always)]
+const fn finish(state: u64) -> u64 {
+    let mixed = (state ^ (state >> 29)).wrapping_mul(FINAL);
+    mixed ^ (mixed >> 32)
+}
+
+/// Packs two words that stand in network order into one that is equal on every machine.
+#[inline(always)]
+const fn join(high_be: u32, low_be: u32) -> u64 {
+    ((u32::from_be(high_be) as u64) << 32) | u32::from_be(low_be) as u64
+}
+
+#[inline(always)]
+const fn mix_addr(state: u64, addr: &AddrBe) -> u64 {
+    let [a, b, c, d] = *addr;
+    if a == 0 && b == 0 && c == V4_MAPPED_BE {
+        return mix(state, join(c, d));
+    }
+    mix(mix(state, join(a, b)), join(c, d))
+}
+
+/// Hash of a flow towards a service. The low bits are as good as the high ones.
+#[inline(always)]
+pub const fn flow(
+    seed: u64,
+    src: &AddrBe,
+    dst: &AddrBe,
+    src_port_be: u16,
+    dst_port_be: u16,
+    protocol: u8,
+) -> u32 {
+    let ports = ((u16::from_be(src_port_be) as u64) << 32)
+        | ((u16::from_be(dst_port_be) as u64) << 16)
+        | protocol as u64;
+    // Two IPv4 addresses are one word.
+    let addressed = if src[0] == 0 && src[1] == 0 && src[2] == V4_MAPPED_BE {
+        mix(seed, join(src[3], dst[3]))
+    } else {
+        mix_addr(mix_addr(seed, src), dst)
+    };
+    finish(mix(addressed, ports)) as u32
+}
+
+/// Hash of a backend's address, which fixes its places in every ring.
+pub const fn backend(seed: u64, addr: &AddrBe, port_be: u16) -> u64 {
+    finish(mix(mix_addr(seed, addr), u16::from_be(port_be) as u64))
+}
+
+/// Hash of some bytes, for identities that only this machine sees.
+pub fn bytes(seed: u64, bytes: &[u8]) -> u64 {
+    finish(bytes.iter().fold(seed, |state, byte| mix(state, u64::from(*byte))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Capacities, map names and pin paths: every number and name that the program, the daemon and the
+//! tests must share.
+
+/// Services that fit into the tables.
+pub const MAX_SERVICES: u32 = 512;
+
+/// Entries of the backend table. Entry 0 is never used, so that 0 can mean "no backend".
+pub const MAX_BACKENDS: u32 = 1 << 16;
+
+/// Slots of all rings together (8 bytes each): 512 services of 100 backends.
+pub const RING_SLOTS: u32 = 1 << 23;
+
+/// The smallest ring of a service. It has room for 40 backends at [`SLOTS_PER_BACKEND`], so that a
+/// small pool can grow without a new layout of its ring.
+pub const MIN_RING: u32 = 1 << 12;
+
+/// The largest ring of a service.
+pub const MAX_RING: u32 = 1 << 20;
+
+/// Slots a backend has at least, on average: the share of each then errs by at most 1 %.
+pub const SLOTS_PER_BACKEND: u32 = 100;
+
+/// Highest weight of a backend.
+pub const MAX_WEIGHT: u32 = 1_000;
+
+/// Clients remembered as talking to a backend directly, past the service (least recently used go
+/// first).
+pub const MAX_DIRECT_FLOWS: u32 = 1 << 14;
+
+/// Interfaces that packets can be redirected to.
+pub const MAX_INTERFACES: u32 = 256;
+
+/// Counters kept for each service: one for each [`Reason`](crate::abi::Reason), with room to grow.
+pub const REASONS_PER_SERVICE: u32 = 64;
+
+/// Entries of the packet counter table. Row 0 counts packets that belong to no service.
+pub const MAX_COUNTERS: u32 = (MAX_SERVICES + 1) * REASONS_PER_SERVICE;
+
+/// Name of the XDP program in the object.
+pub const PROGRAM: &str = "shunt";
+
+/// Where maps and links are pinned unless the configuration says otherwise.
+pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/shunt";
+
+/// Names of the maps in the object, which are also the names of their pins.
+pub mod maps {
+    /// Facts about the pinned set as a whole: [`Meta`](crate::abi::Meta).
+    pub const META: &str = "META";
+    /// [`Endpoint`](crate::abi::Endpoint) of a VIP to [`Service`](crate::abi::Service).
+    pub const SERVICES: &str = "SERVICES";
+    /// All rings, flat: [`Slot`](crate::slot::Slot) words.
+    pub const RINGS: &str = "RINGS";
+    /// Backend id to [`Backend`](crate::abi::Backend).
+    pub const BACKENDS: &str = "BACKENDS";
+    /// [`Endpoint`](crate::abi::Endpoint) of a backend to [`Origin`](crate::abi::Origin).
+    pub const ORIGINS: &str = "ORIGINS";
+    /// [`FlowKey`](crate::abi::FlowKey) of clients that talk to a backend directly.
+    pub const DIRECT_FLOWS: &str = "DIRECT_FLOWS";
+    /// Backend id to whether any direct flow was ever seen.
+    pub const DIRECT_SEEN: &str = "DIRECT_SEEN";
+    /// Interfaces packets may be redirected to.
+    pub const INTERFACES: &str = "INTERFACES";
+    /// Packets by service and reason.
+    pub const PACKET_COUNTERS: &str = "PACKET_COUNTERS";
+    /// Packets by backend id.
+    pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
+
+    /// All of them.
+    pub const ALL: [&str; 10] = [
+        META,
+        SERVICES,
+        RINGS,
+        BACKENDS,
+        ORIGINS,
+        DIRECT_FLOWS,
+        DIRECT_SEEN,
+        INTERFACES,
+        PACKET_COUNTERS,
+        BACKEND_COUNTERS,
+    ];
+}

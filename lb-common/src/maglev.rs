@@ -1,0 +1,84 @@
+//! The ring: which backend owns which slot.
+//!
+//! Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4) with two changes. The number of slots is
+//! a power of two, and each backend walks it with an odd step: an odd number has no common divisor
+//! with a power of two, so the walk still meets every slot, and a mask replaces the modulo. Weights
+//! are credits: in each round a backend earns its weight and pays the largest weight for a turn, so
+//! that shares err by at most one turn however the weights are scaled.
+//!
+//! The result depends on the seed, the backends and their weights alone, never on the order in
+//! which they are given: balancers that agree on these agree on every slot.
+
+use crate::{abi::AddrBe, hash, limits};
+
+/// One backend on its walk around the ring. Made by [`Walker::new`]; [`fill`] uses it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Walker {
+    id: u32,
+    weight: u32,
+    credit: u64,
+    start: u64,
+    at: u64,
+    step: u64,
+}
+
+impl Walker {
+    /// A backend by the id that [`fill`] writes, its address, and its weight (0 gets no slot).
+    pub const fn new(seed: u64, id: u32, addr: &AddrBe, port_be: u16, weight: u32) -> Self {
+        let start = hash::backend(seed, addr, port_be);
+        let step = hash::backend(!seed, addr, port_be) | 1;
+        Self { id, weight, credit: 0, start, at: start, step }
+    }
+}
+
+/// Slots that the ring of a service with so many backends has.
+pub fn ring_slots(backends: usize) -> u32 {
+    let wanted = u32::try_from(backends).unwrap_or(u32::MAX);
+    let slots = wanted.saturating_mul(limits::SLOTS_PER_BACKEND).checked_next_power_of_two();
+    slots.unwrap_or(limits::MAX_RING).clamp(limits::MIN_RING, limits::MAX_RING)
+}
+
+/// Fills a ring with backend ids; with 0 where there is no backend of positive weight.
+///
+/// `ring.len()` must be a power of two. `walkers` is scratch: it is sorted and its state used up.
+pub fn fill(walkers: &mut [Walker], ring: &mut [u32]) {
+    debug_assert!(ring.len().is_power_of_two(), "the mask below relies on it");
+    ring.fill(0);
+    let dearest = walkers.iter().map(|walker| u64::from(walker.weight)).max().unwrap_or(0);
+    if dearest == 0 {
+        return;
+    }
+    walkers.sort_unstable_by_key(|walker| (walker.start, walker.step));
+    let mut free = ring.len();
+    loop {
+        for walker in walkers.iter_mut() {
+            walker.credit += u64::from(walker.weight);
+            if walker.credit < dearest {
+                continue;
+            }
+            walker.credit -= dearest;
+            if free == 0 {
+                return;
+            }
+            take_next_free(walker, ring);
+            free -= 1;
+        }
+    }
+}
+
+fn take_next_free(walker: &mut Walker, ring: &mut [u32]) {
+    let mask = ring.len() as u64 - 1;
+    for _ in 0..ring.len() {
+        let at = (walker.at & mask) as usize;
+        walker.at = walker.at.wrapping_add(walker.step);
+        if let Some(slot) = ring.get_mut(at)
+            && *slot == 0
+        {
+            *slot = walker.id;
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,2 @@
+//! placeholder until the set-up lands
+fn main() {}

@@ -1,0 +1,53 @@
+//! The HTTP API: JSON over a Unix socket.
+//!
+//! The server holds no state: each call becomes a [`Request`] to the daemon's event loop, which
+//! answers through the channel that the request carries.
+
+pub mod types;
+
+use tokio::sync::oneshot;
+
+use self::types::{Apply, Changed, Status};
+use crate::model::Change;
+
+/// What the API asks of the event loop.
+#[derive(Debug)]
+pub enum Request {
+    /// The daemon at a glance; every listing is a part of it.
+    Status {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Box<Status>>,
+    },
+    /// Changes to make, all or none.
+    Change {
+        /// The changes.
+        changes: Vec<Change>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Changed, RequestError>>,
+    },
+    /// A configuration to bring about.
+    Apply {
+        /// The configuration.
+        apply: Apply,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Changed, RequestError>>,
+    },
+    /// Remove programs, maps and addresses, and end.
+    Detach {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Changed, RequestError>>,
+    },
+}
+
+/// Why a request was refused; decides the HTTP status.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RequestError {
+    /// 404: what it names does not exist.
+    NotFound(String),
+    /// 409: it contradicts what is there.
+    Conflict(String),
+    /// 422: it breaks a rule, or the configuration is wrong; one line a problem.
+    Invalid(Vec<String>),
+    /// 500: the kernel refused.
+    Failed(String),
+}

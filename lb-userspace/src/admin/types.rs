@@ -1,0 +1,165 @@
+//! What the API says and accepts: the JSON bodies of `/v1`.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AttachMode, BackendState, Forward, Name, Vip, Weight};
+
+/// `GET /v1/status`: the daemon at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Where its maps and links are pinned.
+    pub pin_dir: PathBuf,
+    /// Interfaces the program is attached to.
+    pub interfaces: Vec<InterfaceView>,
+    /// Every service.
+    pub services: Vec<ServiceView>,
+    /// Every pool.
+    pub pools: Vec<PoolView>,
+    /// Packets by reason, of services and of the rest together; reasons never met are left out.
+    pub packets: BTreeMap<String, CounterView>,
+    /// What keeps packets from flowing, and what to do about it.
+    pub problems: Vec<String>,
+}
+
+/// An interface the program is attached to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterfaceView {
+    /// Its name.
+    pub name: String,
+    /// What the configuration asks for.
+    pub configured: AttachMode,
+    /// What it came to: `native` or `generic`.
+    pub attached: AttachMode,
+}
+
+/// `GET /v1/services/NAME`: one service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: Name,
+    /// The VIP.
+    pub listen: Vip,
+    /// Its pool.
+    pub pool: Name,
+    /// Forwarding mode.
+    pub forward: Forward,
+    /// Interface on which the daemon keeps the address of the VIP, if it does.
+    pub vip_interface: Option<String>,
+    /// Slots of its ring.
+    pub slots: u32,
+    /// Slots of its ring by the backend that owns them.
+    pub owners: BTreeMap<SocketAddr, u32>,
+    /// Its packets by reason; reasons never met are left out.
+    pub packets: BTreeMap<String, CounterView>,
+}
+
+/// `GET /v1/pools/NAME`: one pool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PoolView {
+    /// Its name.
+    pub name: Name,
+    /// Services that send to it.
+    pub services: Vec<Name>,
+    /// Its backends.
+    pub backends: Vec<BackendView>,
+}
+
+/// One backend of a pool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackendView {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its weight.
+    pub weight: Weight,
+    /// Whether it takes new flows.
+    pub state: BackendState,
+    /// Where packets to it go, or why that is not known.
+    pub next_hop: NextHopView,
+    /// Packets sent to it.
+    pub sent: CounterView,
+}
+
+/// Where packets to a backend go.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum NextHopView {
+    /// Known.
+    Resolved {
+        /// Outgoing interface.
+        interface: String,
+        /// MAC address of the next hop.
+        mac: String,
+    },
+    /// Not known; packets are not forwarded by the program.
+    Unresolved {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct CounterView {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on.
+    pub bytes: u64,
+}
+
+/// `POST /v1/pools/POOL/backends`: a backend to add.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewBackend {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its weight; 1 when left out.
+    #[serde(default)]
+    pub weight: Weight,
+}
+
+/// `PATCH /v1/pools/POOL/backends/ADDRESS`: what to change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendPatch {
+    /// New weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
+    /// New state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<BackendState>,
+}
+
+/// The answer to a change: what it came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// Operations carried out on the tables, in order, in words.
+    pub operations: Vec<String>,
+}
+
+/// `POST /v1/apply`: a configuration to bring about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// Name of the file, for messages.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The body of every refusal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What is wrong and what to do, a line each.
+    pub errors: Vec<String>,
+}

@@ -1,0 +1,139 @@
+//! Pools, backends, services and interfaces as validated types.
+//!
+//! Whoever holds one of these types need not check it again: names, addresses and weights are
+//! checked when they are made, and what only holds for a configuration as a whole is checked by
+//! [`rules::problems`]. Nothing here reads a file, a clock or a socket.
+
+pub mod change;
+pub mod names;
+pub mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    change::{Change, ChangeError},
+    names::{Name, Protocol, Vip, Weight},
+};
+
+/// All that the daemon shall bring about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Desired {
+    /// Settings of the daemon itself.
+    pub daemon: Daemon,
+    /// Where the XDP program is attached.
+    pub interfaces: Vec<Interface>,
+    /// Pools by name.
+    pub pools: BTreeMap<Name, Pool>,
+    /// Services by name.
+    pub services: BTreeMap<Name, Service>,
+}
+
+/// Settings of the daemon itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Daemon {
+    /// Unix socket of the API.
+    pub admin: PathBuf,
+    /// Where changes made by CLI or API are kept.
+    pub state_dir: PathBuf,
+    /// Directory in a BPF file system for maps and links.
+    pub pin_dir: PathBuf,
+    /// Seed of the flow hash and the rings; equal on all balancers of a fleet.
+    pub seed: u64,
+}
+
+/// An interface that packets arrive on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Interface {
+    /// Its name in the kernel.
+    pub name: String,
+    /// How the program is attached.
+    pub mode: AttachMode,
+}
+
+/// How the program is attached to an interface.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachMode {
+    /// In the driver if it can, otherwise in the kernel's generic hook.
+    #[default]
+    Auto,
+    /// In the driver.
+    Native,
+    /// In the kernel's generic hook, after the `sk_buff` was allocated: works everywhere, slower.
+    Generic,
+}
+
+/// A named set of backends.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Pool {
+    /// Backends by address.
+    pub backends: BTreeMap<SocketAddr, Backend>,
+}
+
+/// What is set for one backend of a pool.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its share, relative to the others.
+    pub weight: Weight,
+    /// Whether it takes new flows.
+    pub state: BackendState,
+}
+
+/// Whether a backend takes new flows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendState {
+    /// It does.
+    #[default]
+    Enabled,
+    /// It does not.
+    Drained,
+}
+
+/// A layer-4 service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// The VIP.
+    pub listen: Vip,
+    /// Where its packets go.
+    pub pool: Name,
+    /// How they get there.
+    pub forward: Forward,
+    /// Interface on which the daemon itself puts the address of the VIP; `None` leaves that to the
+    /// operator.
+    pub vip_interface: Option<String>,
+}
+
+/// How a packet reaches a backend.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forward {
+    /// Destination address and port are rewritten.
+    Nat,
+    /// Only MAC addresses are rewritten.
+    Dsr,
+}
+
+impl Forward {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Dsr => "dsr",
+        }
+    }
+}
+
+impl Pool {
+    /// Backends that take new flows, with their weights.
+    pub fn enabled(&self) -> impl Iterator<Item = (SocketAddr, Weight)> {
+        self.backends
+            .iter()
+            .filter(|(_, backend)| backend.state == BackendState::Enabled)
+            .map(|(address, backend)| (*address, backend.weight))
+    }
+}

@@ -1,0 +1,249 @@
+//! The small validated types: names, weights, protocols and VIPs.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use lb_common::limits::MAX_WEIGHT;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a small value was refused.
+#[derive(Clone, Debug, Error, Eq, PartialEq)]
+pub enum ValueError {
+    /// A name.
+    #[error(
+        "`{given}` is not a name: use 1 to 63 letters, digits, `-`, `_` or `.`, beginning with a letter or digit"
+    )]
+    Name {
+        /// What was given.
+        given: String,
+    },
+    /// A weight.
+    #[error(
+        "weight {given} is out of range: use 1 to {MAX_WEIGHT}; to stop new flows to a backend, drain it"
+    )]
+    Weight {
+        /// What was given.
+        given: i64,
+    },
+    /// A VIP.
+    #[error(
+        "`{given}` is not a service address: write ADDRESS:PORT/PROTOCOL, such as `192.0.2.10:80/tcp` or `[2001:db8::10]:53/udp`"
+    )]
+    Vip {
+        /// What was given.
+        given: String,
+    },
+    /// An address that no packet can be balanced to or from.
+    #[error("`{given}` cannot be used: {why}")]
+    Address {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The address of a backend.
+    #[error(
+        "`{given}` is not a backend address: write ADDRESS:PORT, such as `172.17.0.4:1001` or `[2001:db8::4]:1001`"
+    )]
+    Backend {
+        /// What was given.
+        given: String,
+    },
+}
+
+/// Name of a pool, service or interface section.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = ValueError;
+
+    fn from_str(given: &str) -> Result<Self, ValueError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let starts_well = given.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts_well && given.len() <= 63 && given.chars().all(legal) {
+            Ok(Self(given.to_owned()))
+        } else {
+            Err(ValueError::Name { given: given.to_owned() })
+        }
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = ValueError;
+
+    fn try_from(given: String) -> Result<Self, ValueError> {
+        given.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Share of a backend, relative to the others of its pool: 1 to [`MAX_WEIGHT`].
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Weight(u16);
+
+impl Weight {
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0.into()
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<i64> for Weight {
+    type Error = ValueError;
+
+    fn try_from(given: i64) -> Result<Self, ValueError> {
+        match u16::try_from(given) {
+            Ok(weight @ 1..) if u32::from(weight) <= MAX_WEIGHT => Ok(Self(weight)),
+            _ => Err(ValueError::Weight { given }),
+        }
+    }
+}
+
+impl From<Weight> for i64 {
+    fn from(weight: Weight) -> Self {
+        weight.0.into()
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Transport protocol of a service.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// TCP, RFC 9293.
+    Tcp,
+    /// UDP, RFC 768.
+    Udp,
+}
+
+impl Protocol {
+    /// Its number in the IP header.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// The address, port and protocol of a service, written `192.0.2.10:80/tcp`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Vip {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Protocol.
+    pub protocol: Protocol,
+}
+
+impl FromStr for Vip {
+    type Err = ValueError;
+
+    fn from_str(given: &str) -> Result<Self, ValueError> {
+        let malformed = || ValueError::Vip { given: given.to_owned() };
+        let (address, protocol) = given.split_once('/').ok_or_else(malformed)?;
+        let protocol = match protocol {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => return Err(malformed()),
+        };
+        let address = address.parse().map_err(|_| malformed())?;
+        Ok(Self { address: usable(address)?, protocol })
+    }
+}
+
+impl TryFrom<String> for Vip {
+    type Error = ValueError;
+
+    fn try_from(given: String) -> Result<Self, ValueError> {
+        given.parse()
+    }
+}
+
+impl From<Vip> for String {
+    fn from(vip: Vip) -> Self {
+        vip.to_string()
+    }
+}
+
+impl fmt::Display for Vip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.address, self.protocol))
+    }
+}
+
+/// Reads the address of a backend.
+pub fn backend_address(given: &str) -> Result<SocketAddr, ValueError> {
+    let address = given.parse().map_err(|_| ValueError::Backend { given: given.to_owned() })?;
+    usable(address)
+}
+
+fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
+    let refuse = |why| Err(ValueError::Address { given: address.to_string(), why });
+    let ip = address.ip();
+    if address.port() == 0 {
+        return refuse("port 0 is not a port; give the port that is listened on");
+    }
+    if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
+        return refuse("it is not the address of one host; give a unicast address");
+    }
+    if ip.is_loopback() {
+        return refuse("loopback addresses never reach an interface; give the host's own address");
+    }
+    if let SocketAddr::V6(v6) = address {
+        if v6.ip().to_ipv4_mapped().is_some() {
+            return refuse("it is an IPv4 address in IPv6 clothes; write it as IPv4");
+        }
+        if v6.ip().is_unicast_link_local() {
+            return refuse(
+                "link-local addresses mean nothing without an interface; give a routable one",
+            );
+        }
+    }
+    Ok(address)
+}
