@@ -1,9 +1,10 @@
 //! Seeded hashes of flows and backends.
 //!
 //! One multiply and one shift for each 64-bit word, and a finaliser that lets every input bit reach
-//! the low bits, which pick the slot (the structure of MurmurHash3's 64-bit mixer). The seed comes
+//! the low bits, which pick the slot (the structure of `MurmurHash3`'s 64-bit mixer). The seed comes
 //! from the configuration: who does not know it cannot aim at one slot, and all balancers of a
 //! fleet agree. The values are pinned by golden vectors: changing them moves every flow of a fleet.
+#![expect(clippy::cast_possible_truncation, reason = "words are cut to the bits that are wanted")]
 
 use crate::abi::{AddrBe, V4_MAPPED_BE};
 

@@ -10,7 +10,14 @@
 extern crate std;
 
 pub mod abi;
+pub mod csum;
+pub mod decide;
 pub mod hash;
+#[cfg(any(feature = "std", test))]
+pub mod host;
 pub mod limits;
 pub mod maglev;
+pub mod parse;
+pub mod rewrite;
 pub mod slot;
+pub mod wire;

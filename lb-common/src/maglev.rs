@@ -17,9 +17,9 @@ pub struct Walker {
     id: u32,
     weight: u32,
     credit: u64,
-    start: u64,
-    at: u64,
-    step: u64,
+    at: usize,
+    step: usize,
+    order: (u64, u64),
 }
 
 impl Walker {
@@ -27,8 +27,16 @@ impl Walker {
     pub const fn new(seed: u64, id: u32, addr: &AddrBe, port_be: u16, weight: u32) -> Self {
         let start = hash::backend(seed, addr, port_be);
         let step = hash::backend(!seed, addr, port_be) | 1;
-        Self { id, weight, credit: 0, start, at: start, step }
+        Self { id, weight, credit: 0, at: low(start), step: low(step), order: (start, step) }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a ring has far fewer slots than a usize counts"
+)]
+const fn low(hash: u64) -> usize {
+    hash as usize
 }
 
 /// Slots that the ring of a service with so many backends has.
@@ -48,7 +56,7 @@ pub fn fill(walkers: &mut [Walker], ring: &mut [u32]) {
     if dearest == 0 {
         return;
     }
-    walkers.sort_unstable_by_key(|walker| (walker.start, walker.step));
+    walkers.sort_unstable_by_key(|walker| walker.order);
     let mut free = ring.len();
     loop {
         for walker in walkers.iter_mut() {
@@ -67,9 +75,9 @@ pub fn fill(walkers: &mut [Walker], ring: &mut [u32]) {
 }
 
 fn take_next_free(walker: &mut Walker, ring: &mut [u32]) {
-    let mask = ring.len() as u64 - 1;
+    let mask = ring.len() - 1;
     for _ in 0..ring.len() {
-        let at = (walker.at & mask) as usize;
+        let at = walker.at & mask;
         walker.at = walker.at.wrapping_add(walker.step);
         if let Some(slot) = ring.get_mut(at)
             && *slot == 0

@@ -1,4 +1,5 @@
 //! The daemon and command line of Shunt.
 
 pub mod admin;
+pub mod dataplane;
 pub mod model;

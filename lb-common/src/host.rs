@@ -1,0 +1,120 @@
+//! Frames and tables in ordinary memory: what the tests run the decisions on.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+};
+
+use crate::{
+    abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
+    decide::{Route, RouteQuery, Tables},
+    slot::Slot,
+    wire::{Frame, Word},
+};
+
+/// A frame in a byte slice.
+#[derive(Debug)]
+pub struct HostFrame<'a> {
+    bytes: &'a mut [u8],
+    ingress: u32,
+}
+
+impl<'a> HostFrame<'a> {
+    /// A frame that arrived on an interface.
+    pub fn new(bytes: &'a mut [u8], ingress: u32) -> Self {
+        Self { bytes, ingress }
+    }
+}
+
+impl Frame for HostFrame<'_> {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn read<T: Word>(&self, offset: usize) -> Option<T> {
+        T::from_slice(self.bytes.get(offset..offset + size_of::<T>())?)
+    }
+
+    fn write<T: Word>(&mut self, offset: usize, word: T) -> Option<()> {
+        word.to_slice(self.bytes.get_mut(offset..offset + size_of::<T>())?)
+    }
+}
+
+/// Tables in hash maps, and the routes of a kernel that the test makes up.
+#[derive(Debug, Default)]
+pub struct HostTables {
+    /// Services by VIP.
+    pub services: HashMap<Endpoint, Service>,
+    /// All rings.
+    pub slots: HashMap<u32, Slot>,
+    /// Backends by id.
+    pub backends: HashMap<u32, Backend>,
+    /// Services by backend address.
+    pub origins: HashMap<Endpoint, Origin>,
+    /// Routes by destination; no entry means no route.
+    pub routes: HashMap<[u32; 4], Route>,
+    /// Flows that go past the service.
+    pub direct_flows: RefCell<HashSet<FlowKey>>,
+    /// Backends with such flows.
+    pub direct_seen: RefCell<HashSet<u32>>,
+    /// Packets by service and reason.
+    pub counters: RefCell<HashMap<(u32, Reason), Counter>>,
+    /// Packets by backend.
+    pub backend_counters: RefCell<HashMap<u32, Counter>>,
+    /// The last reason counted.
+    pub last: Cell<Option<(u32, Reason)>>,
+}
+
+impl Tables for HostTables {
+    fn service(&self, vip: &Endpoint) -> Option<&Service> {
+        self.services.get(vip)
+    }
+
+    fn slot(&self, index: u32) -> Slot {
+        self.slots.get(&index).copied().unwrap_or_default()
+    }
+
+    fn backend(&self, id: u32) -> Option<&Backend> {
+        self.backends.get(&id)
+    }
+
+    fn origin(&self, backend: &Endpoint) -> Option<&Origin> {
+        self.origins.get(backend)
+    }
+
+    fn route(&self, query: &RouteQuery) -> Route {
+        self.routes.get(&query.dst_be).copied().unwrap_or(Route::None)
+    }
+
+    fn direct_seen(&self, backend: u32) -> bool {
+        self.direct_seen.borrow().contains(&backend)
+    }
+
+    fn is_direct(&self, flow: &FlowKey) -> bool {
+        self.direct_flows.borrow().contains(flow)
+    }
+
+    fn remember_direct(&self, flow: &FlowKey, backend: u32) {
+        self.direct_flows.borrow_mut().insert(*flow);
+        self.direct_seen.borrow_mut().insert(backend);
+    }
+
+    fn forget_direct(&self, flow: &FlowKey) {
+        self.direct_flows.borrow_mut().remove(flow);
+    }
+
+    fn count(&self, service: u32, reason: Reason, bytes: u64) {
+        self.last.set(Some((service, reason)));
+        *self.counters.borrow_mut().entry((service, reason)).or_default() +=
+            Counter { packets: 1, bytes };
+    }
+
+    fn count_backend(&self, backend: u32, bytes: u64) {
+        *self.backend_counters.borrow_mut().entry(backend).or_default() +=
+            Counter { packets: 1, bytes };
+    }
+}

@@ -1,0 +1,138 @@
+//! Changes to a frame: link addresses, time to live, and one end of a flow.
+//!
+//! Every change keeps the checksums right by updating them ([`csum`](crate::csum)), so that an error
+//! in a packet stays visible to whoever receives it. All functions return `None` when the frame ends
+//! before a field; a frame that was parsed never does.
+
+use crate::{
+    abi::AddrBe,
+    csum::Delta,
+    parse::{Family, Packet},
+    wire::{Frame, eth, ipv4, ipv6, transport},
+};
+
+/// Which end of the flow is rewritten.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Source address and port.
+    Source,
+    /// Destination address and port.
+    Destination,
+}
+
+/// Whether the packet is routed here (and its time to live counts down) or by the kernel later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hop {
+    /// Routed by the program.
+    Here,
+    /// Left to the kernel.
+    Later,
+}
+
+/// Replaces destination and source MAC address, given as they stand in the frame.
+#[inline(always)]
+pub fn link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
+    frame.write(0, link[0])?;
+    frame.write(4, link[1])?;
+    frame.write(8, link[2])
+}
+
+/// Counts down time to live or hop limit. It must be positive.
+#[inline(always)]
+pub fn decrement_ttl<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+    match packet.family {
+        Family::V4 => ipv4_header(frame, ttl_delta(packet, Delta::new()), packet.ttl - 1),
+        Family::V6 => frame.write(ipv6::HOP_LIMIT, packet.ttl - 1),
+    }
+}
+
+/// Replaces one end of the flow.
+#[inline(always)]
+pub fn end<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    end: End,
+    addr: &AddrBe,
+    port_be: u16,
+    hop: Hop,
+) -> Option<()> {
+    let (old_addr, old_port) = match end {
+        End::Source => (&packet.src_be, packet.src_port_be),
+        End::Destination => (&packet.dst_be, packet.dst_port_be),
+    };
+    match packet.family {
+        Family::V4 => {
+            let delta = Delta::new().word32(old_addr[3], addr[3]);
+            let at = match end {
+                End::Source => ipv4::SRC,
+                End::Destination => ipv4::DST,
+            };
+            frame.write(at, addr[3])?;
+            match hop {
+                Hop::Here => ipv4_header(frame, ttl_delta(packet, delta), packet.ttl - 1)?,
+                Hop::Later => ipv4_header(frame, delta, packet.ttl)?,
+            }
+            ports(frame, packet, ipv4::PAYLOAD, end, delta.word16(old_port, port_be), port_be)
+        }
+        Family::V6 => {
+            let at = match end {
+                End::Source => ipv6::SRC,
+                End::Destination => ipv6::DST,
+            };
+            write_addr(frame, at, addr)?;
+            if hop == Hop::Here {
+                frame.write(ipv6::HOP_LIMIT, packet.ttl - 1)?;
+            }
+            let delta = Delta::new().addr(old_addr, addr).word16(old_port, port_be);
+            ports(frame, packet, ipv6::PAYLOAD, end, delta, port_be)
+        }
+    }
+}
+
+/// What counting down the time to live adds to the change of an IPv4 header.
+#[inline(always)]
+fn ttl_delta(packet: &Packet, delta: Delta) -> Delta {
+    let word = |ttl| u16::from_ne_bytes([ttl, packet.protocol]);
+    delta.word16(word(packet.ttl), word(packet.ttl - 1))
+}
+
+#[inline(always)]
+fn ipv4_header<F: Frame>(frame: &mut F, delta: Delta, ttl: u8) -> Option<()> {
+    let checksum = frame.read(ipv4::CHECKSUM)?;
+    frame.write(ipv4::CHECKSUM, delta.apply(checksum))?;
+    frame.write(ipv4::TTL, ttl)
+}
+
+#[inline(always)]
+fn write_addr<F: Frame>(frame: &mut F, at: usize, addr: &AddrBe) -> Option<()> {
+    frame.write(at, addr[0])?;
+    frame.write(at + 4, addr[1])?;
+    frame.write(at + 8, addr[2])?;
+    frame.write(at + 12, addr[3])
+}
+
+/// The addresses count in the checksums of TCP and UDP, too (pseudo header).
+#[inline(always)]
+fn ports<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    at: usize,
+    end: End,
+    delta: Delta,
+    port_be: u16,
+) -> Option<()> {
+    if packet.protocol == transport::TCP {
+        let checksum = frame.read(at + transport::TCP_CHECKSUM)?;
+        frame.write(at + transport::TCP_CHECKSUM, delta.apply(checksum))?;
+    } else {
+        let checksum = frame.read(at + transport::UDP_CHECKSUM)?;
+        frame.write(at + transport::UDP_CHECKSUM, delta.apply_udp(checksum))?;
+    }
+    let offset = match end {
+        End::Source => transport::SRC_PORT,
+        End::Destination => transport::DST_PORT,
+    };
+    frame.write(at + offset, port_be)
+}
+
+const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the frame");

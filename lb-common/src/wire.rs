@@ -1,0 +1,176 @@
+//! Access to the bytes of a frame, and where the header fields stand in them.
+//!
+//! The verifier proves bounds by comparing packet pointers, so all access goes through [`Frame`],
+//! with one implementation over an XDP context and one over ordinary memory. Words are read and
+//! written as they stand: in network byte order, whatever the machine's.
+
+use core::mem::offset_of;
+
+use network_types::{
+    eth::{EthHdr, EtherType},
+    ip::{IpProto, Ipv4Hdr, Ipv6Hdr},
+    tcp::TcpHdr,
+    udp::UdpHdr,
+};
+
+/// An integer that can be read from and written to a frame. Any bit pattern is a value of it.
+pub trait Word: Copy + sealed::Sealed {
+    /// The word in a slice of just its size.
+    #[cfg(any(feature = "std", test))]
+    fn from_slice(bytes: &[u8]) -> Option<Self>;
+
+    /// Puts the word into a slice of just its size.
+    #[cfg(any(feature = "std", test))]
+    fn to_slice(self, bytes: &mut [u8]) -> Option<()>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! words {
+    ($($word:ty),+) => {$(
+        impl sealed::Sealed for $word {}
+
+        impl Word for $word {
+            #[cfg(any(feature = "std", test))]
+            fn from_slice(bytes: &[u8]) -> Option<Self> {
+                Some(Self::from_ne_bytes(bytes.try_into().ok()?))
+            }
+
+            #[cfg(any(feature = "std", test))]
+            fn to_slice(self, bytes: &mut [u8]) -> Option<()> {
+                *<&mut [u8; size_of::<Self>()]>::try_from(bytes).ok()? = self.to_ne_bytes();
+                Some(())
+            }
+        }
+    )+};
+}
+
+words!(u8, u16, u32, u64);
+
+/// A frame, from its Ethernet header on.
+pub trait Frame {
+    /// Bytes in the frame.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Interface that the frame arrived on.
+    fn ingress(&self) -> u32;
+
+    /// The word at an offset; `None` if the frame ends before it does.
+    fn read<T: Word>(&self, offset: usize) -> Option<T>;
+
+    /// Replaces the word at an offset; `None`, and nothing written, if the frame ends before it.
+    #[must_use = "a write outside of the frame does nothing"]
+    fn write<T: Word>(&mut self, offset: usize, word: T) -> Option<()>;
+}
+
+/// Bound of every offset, for the verifier: the Ethernet header and the longest headers behind it.
+pub const MAX_OFFSET: usize = 255;
+
+/// Ethernet (IEEE 802.3).
+pub mod eth {
+    use super::{EthHdr, EtherType, offset_of};
+
+    /// Length of the header.
+    pub const LEN: usize = EthHdr::LEN;
+    /// Type of the payload.
+    pub const TYPE: usize = offset_of!(EthHdr, ether_type);
+    /// IPv4 in [`TYPE`].
+    pub const IPV4_BE: u16 = EtherType::Ipv4 as u16;
+    /// IPv6 in [`TYPE`].
+    pub const IPV6_BE: u16 = EtherType::Ipv6 as u16;
+}
+
+/// IPv4 (RFC 791). Offsets are from the start of the frame.
+pub mod ipv4 {
+    use super::{Ipv4Hdr, eth, offset_of};
+
+    /// Length of a header without options.
+    pub const LEN: usize = Ipv4Hdr::LEN;
+    /// Version and header length.
+    pub const VERSION_IHL: usize = eth::LEN + offset_of!(Ipv4Hdr, vihl);
+    /// Type of service.
+    pub const TOS: usize = eth::LEN + offset_of!(Ipv4Hdr, tos);
+    /// Length of header and payload.
+    pub const TOTAL_LEN: usize = eth::LEN + offset_of!(Ipv4Hdr, tot_len);
+    /// Flags and fragment offset.
+    pub const FRAGMENT: usize = eth::LEN + offset_of!(Ipv4Hdr, frags);
+    /// Time to live; the protocol follows, so that both are one word of the checksum.
+    pub const TTL: usize = eth::LEN + offset_of!(Ipv4Hdr, ttl);
+    /// Header checksum.
+    pub const CHECKSUM: usize = eth::LEN + offset_of!(Ipv4Hdr, check);
+    /// Source address.
+    pub const SRC: usize = eth::LEN + offset_of!(Ipv4Hdr, src_addr);
+    /// Destination address.
+    pub const DST: usize = eth::LEN + offset_of!(Ipv4Hdr, dst_addr);
+    /// "More fragments" and the fragment offset within [`FRAGMENT`].
+    pub const FRAGMENT_MASK_BE: u16 = 0x3fff_u16.to_be();
+    /// "Don't fragment" within [`FRAGMENT`].
+    pub const DONT_FRAGMENT_BE: u16 = 0x4000_u16.to_be();
+    /// Where TCP or UDP begin.
+    pub const PAYLOAD: usize = eth::LEN + LEN;
+}
+
+/// IPv6 (RFC 8200). Offsets are from the start of the frame.
+pub mod ipv6 {
+    use super::{Ipv6Hdr, eth, offset_of};
+
+    /// Length of the fixed header.
+    pub const LEN: usize = Ipv6Hdr::LEN;
+    /// Version, traffic class and flow label.
+    pub const VERSION: usize = eth::LEN + offset_of!(Ipv6Hdr, vcf);
+    /// Length of what follows the fixed header.
+    pub const PAYLOAD_LEN: usize = eth::LEN + offset_of!(Ipv6Hdr, payload_len);
+    /// Protocol of what follows.
+    pub const NEXT_HEADER: usize = eth::LEN + offset_of!(Ipv6Hdr, next_hdr);
+    /// Hop limit.
+    pub const HOP_LIMIT: usize = eth::LEN + offset_of!(Ipv6Hdr, hop_limit);
+    /// Source address.
+    pub const SRC: usize = eth::LEN + offset_of!(Ipv6Hdr, src_addr);
+    /// Destination address.
+    pub const DST: usize = eth::LEN + offset_of!(Ipv6Hdr, dst_addr);
+    /// Where TCP or UDP begin, if no extension header comes between.
+    pub const PAYLOAD: usize = eth::LEN + LEN;
+}
+
+/// TCP (RFC 9293) and UDP (RFC 768). Offsets are from the start of the transport header; the ports
+/// stand at the same place in both.
+pub mod transport {
+    use super::{IpProto, TcpHdr, UdpHdr, offset_of};
+
+    /// Protocol number of TCP.
+    pub const TCP: u8 = IpProto::Tcp as u8;
+    /// Protocol number of UDP.
+    pub const UDP: u8 = IpProto::Udp as u8;
+    /// Length of a TCP header without options.
+    pub const TCP_LEN: usize = TcpHdr::LEN;
+    /// Length of a UDP header.
+    pub const UDP_LEN: usize = UdpHdr::LEN;
+    /// Source port.
+    pub const SRC_PORT: usize = offset_of!(TcpHdr, source);
+    /// Destination port.
+    pub const DST_PORT: usize = offset_of!(TcpHdr, dest);
+    /// Header length and flags.
+    pub const TCP_FLAGS: usize = offset_of!(TcpHdr, _bitfield_1) + 1;
+    /// High half: header length of TCP in 32-bit words.
+    pub const TCP_DATA_OFFSET: usize = offset_of!(TcpHdr, _bitfield_1);
+    /// Checksum of TCP.
+    pub const TCP_CHECKSUM: usize = offset_of!(TcpHdr, check);
+    /// Length of the datagram, header included.
+    pub const UDP_LENGTH: usize = offset_of!(UdpHdr, len);
+    /// Checksum of UDP.
+    pub const UDP_CHECKSUM: usize = offset_of!(UdpHdr, check);
+    /// SYN within [`TCP_FLAGS`].
+    pub const SYN: u8 = 0x02;
+    /// ACK within [`TCP_FLAGS`].
+    pub const ACK: u8 = 0x10;
+
+    const _: () =
+        assert!(SRC_PORT == offset_of!(UdpHdr, src) && DST_PORT == offset_of!(UdpHdr, dst));
+}

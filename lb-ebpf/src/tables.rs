@@ -1,0 +1,167 @@
+//! [`Tables`] over the maps, and the kernel's routing table through its helper.
+
+use core::mem;
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::{
+        BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
+        BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup,
+    },
+    helpers,
+    programs::XdpContext,
+};
+use lb_common::{
+    abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
+    decide::{Route, RouteQuery, Tables},
+    limits::REASONS_PER_SERVICE,
+    parse::Family,
+    slot::Slot,
+};
+
+use crate::maps;
+
+/// The tables as a packet sees them.
+pub(crate) struct MapTables<'a> {
+    ctx: &'a XdpContext,
+}
+
+impl<'a> MapTables<'a> {
+    #[inline(always)]
+    pub(crate) const fn new(ctx: &'a XdpContext) -> Self {
+        Self { ctx }
+    }
+}
+
+impl Tables for MapTables<'_> {
+    #[inline(always)]
+    fn service(&self, vip: &Endpoint) -> Option<&Service> {
+        // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is made
+        // of integers, each old or new.
+        unsafe { maps::SERVICES.get(vip) }
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Slot {
+        match maps::RINGS.get(index) {
+            Some(word) => Slot::from_word(*word),
+            None => Slot::default(),
+        }
+    }
+
+    #[inline(always)]
+    fn backend(&self, id: u32) -> Option<&Backend> {
+        maps::BACKENDS.get(id)
+    }
+
+    #[inline(always)]
+    fn origin(&self, backend: &Endpoint) -> Option<&Origin> {
+        // SAFETY: as for services.
+        unsafe { maps::ORIGINS.get(backend) }
+    }
+
+    #[inline(always)]
+    fn route(&self, query: &RouteQuery) -> Route {
+        lookup_route(self.ctx, query)
+    }
+
+    #[inline(always)]
+    fn direct_seen(&self, backend: u32) -> bool {
+        matches!(maps::DIRECT_SEEN.get(backend), Some(1..))
+    }
+
+    #[inline(always)]
+    fn is_direct(&self, flow: &FlowKey) -> bool {
+        maps::DIRECT_FLOWS.get_ptr(flow).is_some()
+    }
+
+    #[inline(always)]
+    fn remember_direct(&self, flow: &FlowKey, backend: u32) {
+        if self.is_direct(flow) {
+            return;
+        }
+        if let Some(seen) = maps::DIRECT_SEEN.get_ptr_mut(backend) {
+            // SAFETY: the pointer is into the map; only ones are ever written.
+            unsafe { seen.write(1) };
+        }
+        // A full table drops its oldest entry; nothing else can fail that we could mend here.
+        _ = maps::DIRECT_FLOWS.insert(flow, 1_u32, 0);
+    }
+
+    #[inline(always)]
+    fn forget_direct(&self, flow: &FlowKey) {
+        // Most often there is nothing to forget.
+        _ = maps::DIRECT_FLOWS.remove(flow);
+    }
+
+    #[inline(always)]
+    fn count(&self, service: u32, reason: Reason, bytes: u64) {
+        let index = service * REASONS_PER_SERVICE + reason as u32;
+        add(maps::PACKET_COUNTERS.get_ptr_mut(index), bytes);
+    }
+
+    #[inline(always)]
+    fn count_backend(&self, backend: u32, bytes: u64) {
+        add(maps::BACKEND_COUNTERS.get_ptr_mut(backend), bytes);
+    }
+}
+
+#[inline(always)]
+fn add(counter: Option<*mut Counter>, bytes: u64) {
+    if let Some(counter) = counter {
+        // SAFETY: the pointer is to this CPU's own copy of the entry, and the program is not
+        // preempted by itself on one CPU.
+        unsafe {
+            (*counter).packets += 1;
+            (*counter).bytes += bytes;
+        }
+    }
+}
+
+/// `bpf_fib_lookup` (net/core/filter.c). Without flags it obeys policy rules, and answers for a
+/// packet that arrived on the interface.
+#[inline(always)]
+fn lookup_route(ctx: &XdpContext, query: &RouteQuery) -> Route {
+    const AF_INET: u8 = 2;
+    const AF_INET6: u8 = 10;
+
+    // SAFETY: all of it is integers, and unions of integers.
+    let mut fib: bpf_fib_lookup = unsafe { mem::zeroed() };
+    fib.l4_protocol = query.protocol;
+    fib.__bindgen_anon_1.tot_len = query.ip_len;
+    fib.ifindex = query.ingress;
+    match query.family {
+        Family::V4 => {
+            fib.family = AF_INET;
+            fib.__bindgen_anon_3.ipv4_src = query.src_be[3];
+            fib.__bindgen_anon_4.ipv4_dst = query.dst_be[3];
+        }
+        Family::V6 => {
+            fib.family = AF_INET6;
+            fib.__bindgen_anon_3.ipv6_src = query.src_be;
+            fib.__bindgen_anon_4.ipv6_dst = query.dst_be;
+        }
+    }
+    let size = size_of::<bpf_fib_lookup>() as i32;
+    // SAFETY: the context is the program's own, and the structure is as large as we say.
+    let answer = unsafe { helpers::bpf_fib_lookup(ctx.as_ptr(), &raw mut fib, size, 0) };
+    match u32::try_from(answer) {
+        Ok(BPF_FIB_LKUP_RET_SUCCESS) => Route::Via { ifindex: fib.ifindex, link: link(&fib) },
+        Ok(BPF_FIB_LKUP_RET_NO_NEIGH) => Route::Unresolved,
+        Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => Route::Local,
+        Ok(BPF_FIB_LKUP_RET_FRAG_NEEDED) => Route::TooBig,
+        _ => Route::None,
+    }
+}
+
+/// The first 12 bytes of the frame: destination, then source.
+#[inline(always)]
+const fn link(fib: &bpf_fib_lookup) -> [u32; 3] {
+    let [a, b, c, d, e, f] = fib.dmac;
+    let [g, h, i, j, k, l] = fib.smac;
+    [
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, g, h]),
+        u32::from_ne_bytes([i, j, k, l]),
+    ]
+}

@@ -1,0 +1,4 @@
+//! The compiled XDP program, embedded in the binary.
+
+/// The BPF object that `build.rs` made of `lb-ebpf`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/shunt-xdp"));
