@@ -3,12 +3,22 @@
 //! The server holds no state: each call becomes a [`Request`] to the daemon's event loop, which
 //! answers through the channel that the request carries.
 
+pub mod client;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod server;
 pub mod types;
 
 use tokio::sync::oneshot;
 
 use self::types::{Apply, Changed, Status};
 use crate::model::Change;
+
+/// Where the API's socket is unless the configuration or the command line says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/shunt/admin.sock";
+
+/// Largest body of a call, in bytes: a configuration with every table full is smaller.
+pub const BODY_LIMIT: usize = 16 << 20;
 
 /// What the API asks of the event loop.
 #[derive(Debug)]

@@ -1,0 +1,202 @@
+//! A status and an event loop for the tests of server, client and command line.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::{
+    Request, RequestError, server,
+    types::{
+        BackendView, Changed, CounterView, InterfaceView, NextHopView, PoolView, ServiceView,
+        Status,
+    },
+};
+use crate::model::{AttachMode, BackendState, Change, ChangeError, Forward, Name, Weight};
+
+pub(crate) fn name(name: &str) -> Name {
+    name.parse().unwrap()
+}
+
+pub(crate) fn address(address: &str) -> SocketAddr {
+    address.parse().unwrap()
+}
+
+pub(crate) fn weight(weight: i64) -> Weight {
+    weight.try_into().unwrap()
+}
+
+fn counter(packets: u64, bytes: u64) -> CounterView {
+    CounterView { packets, bytes }
+}
+
+fn backend(at: &str, share: i64, state: BackendState, next_hop: NextHopView) -> BackendView {
+    let packets = 100 * u64::try_from(share).unwrap();
+    BackendView {
+        address: address(at),
+        weight: weight(share),
+        state,
+        next_hop,
+        sent: counter(packets, packets * 1_000),
+    }
+}
+
+fn resolved(last: u8) -> NextHopView {
+    NextHopView::Resolved {
+        interface: "eth1".to_owned(),
+        mac: format!("02:00:00:00:00:{last:02x}"),
+    }
+}
+
+fn web() -> PoolView {
+    let unresolved = NextHopView::Unresolved {
+        reason: "no route to 172.17.0.6; add one with `ip route`".to_owned(),
+    };
+    PoolView {
+        name: name("web"),
+        services: vec![name("web")],
+        backends: vec![
+            backend("172.17.0.4:1001", 1, BackendState::Enabled, resolved(4)),
+            backend("172.17.0.5:1002", 2, BackendState::Drained, resolved(5)),
+            backend("172.17.0.6:1003", 3, BackendState::Enabled, unresolved),
+        ],
+    }
+}
+
+/// Two services, three pools, an unresolved backend and a problem.
+pub(crate) fn status() -> Status {
+    let web_service = ServiceView {
+        name: name("web"),
+        listen: "192.0.2.10:80/tcp".parse().unwrap(),
+        pool: name("web"),
+        forward: Forward::Nat,
+        vip_interface: Some("eth0".to_owned()),
+        slots: 4096,
+        owners: [(address("172.17.0.4:1001"), 1024), (address("172.17.0.6:1003"), 3072)].into(),
+        packets: [
+            ("forwarded".to_owned(), counter(12_345, 1_300_000)),
+            ("returned".to_owned(), counter(999, 70_000)),
+            ("ttl-expired".to_owned(), counter(2, 120)),
+        ]
+        .into(),
+    };
+    let dns_service = ServiceView {
+        name: name("dns"),
+        listen: "[2001:db8::10]:53/udp".parse().unwrap(),
+        pool: name("dns"),
+        forward: Forward::Dsr,
+        vip_interface: None,
+        slots: 4096,
+        owners: [(address("[2001:db8::4]:53"), 4096)].into(),
+        packets: [].into(),
+    };
+    let dns = PoolView {
+        name: name("dns"),
+        services: vec![name("dns")],
+        backends: vec![backend("[2001:db8::4]:53", 1, BackendState::Enabled, resolved(0x14))],
+    };
+    let spare = PoolView { name: name("spare"), services: vec![], backends: vec![] };
+    Status {
+        version: "0.1.0".to_owned(),
+        pid: 4242,
+        uptime_seconds: 3 * 3600 + 12 * 60 + 5,
+        pin_dir: PathBuf::from("/sys/fs/bpf/shunt"),
+        interfaces: vec![InterfaceView {
+            name: "eth0".to_owned(),
+            configured: AttachMode::Auto,
+            attached: AttachMode::Native,
+        }],
+        services: vec![dns_service, web_service],
+        pools: vec![dns, spare, web()],
+        packets: [
+            ("forwarded".to_owned(), counter(12_345, 1_300_000)),
+            ("not-ours".to_owned(), counter(1_234_567, 2 << 30)),
+        ]
+        .into(),
+        problems: vec!["eth0 has no IPv4 forwarding; set net.ipv4.ip_forward=1".to_owned()],
+    }
+}
+
+/// A daemon without a data plane: its socket, and what it was asked to do.
+pub(crate) struct Daemon {
+    /// Path of the socket.
+    pub(crate) socket: PathBuf,
+    /// Every change that was asked for.
+    pub(crate) changes: mpsc::UnboundedReceiver<Vec<Change>>,
+    _directory: TempDir,
+}
+
+/// Starts one inside the current runtime.
+pub(crate) fn daemon() -> Daemon {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("admin.sock");
+    let listener = server::bind(&socket).unwrap();
+    let (sender, requests) = mpsc::channel(4);
+    let (log, changes) = mpsc::unbounded_channel();
+    tokio::spawn(server::serve(listener, sender));
+    tokio::spawn(event_loop(requests, log));
+    Daemon { socket, changes, _directory: directory }
+}
+
+/// Answers from [`status`]; a configuration is refused in the way its text says.
+async fn event_loop(
+    mut requests: mpsc::Receiver<Request>,
+    log: mpsc::UnboundedSender<Vec<Change>>,
+) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Status { reply } => _ = reply.send(Box::new(status())),
+            Request::Change { changes, reply } => {
+                let verdict = check(&changes);
+                _ = log.send(changes);
+                _ = reply.send(verdict);
+            }
+            Request::Apply { apply, reply } => {
+                let verdict = match apply.text.as_str() {
+                    "invalid" => Err(RequestError::Invalid(vec![
+                        format!("{}:1:1: this is wrong", apply.file),
+                        format!("{}:2:3: that is wrong, too", apply.file),
+                    ])),
+                    "failed" => Err(RequestError::Failed("the kernel says no".to_owned())),
+                    "same" => Ok(Changed { operations: vec![] }),
+                    _ => Ok(changed(&["add backend 172.17.0.9:1006 to pool web"])),
+                };
+                _ = reply.send(verdict);
+            }
+            Request::Detach { reply } => {
+                _ = reply.send(Ok(changed(&["detached the program from eth0"])));
+                return;
+            }
+        }
+    }
+}
+
+fn changed(operations: &[&str]) -> Changed {
+    Changed { operations: operations.iter().map(|&line| line.to_owned()).collect() }
+}
+
+fn check(changes: &[Change]) -> Result<Changed, RequestError> {
+    for change in changes {
+        let (Change::AddBackend { pool, address, .. }
+        | Change::RemoveBackend { pool, address }
+        | Change::SetWeight { pool, address, .. }
+        | Change::SetState { pool, address, .. }) = change;
+        let (pool, address) = (pool.clone(), *address);
+        let status = status();
+        let Some(view) = status.pools.iter().find(|view| view.name == pool) else {
+            return Err(RequestError::NotFound(ChangeError::UnknownPool { pool }.to_string()));
+        };
+        let known = view.backends.iter().any(|backend| backend.address == address);
+        if matches!(change, Change::AddBackend { .. }) {
+            if known {
+                let error = ChangeError::DuplicateBackend { pool, address };
+                return Err(RequestError::Conflict(error.to_string()));
+            }
+        } else if !known {
+            let error = ChangeError::UnknownBackend { pool, address };
+            return Err(RequestError::NotFound(error.to_string()));
+        }
+    }
+    Ok(changed(&["done"]))
+}

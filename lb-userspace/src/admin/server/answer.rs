@@ -1,0 +1,187 @@
+//! From a request to its answer, by way of the event loop.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request as Call, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue},
+};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{body, route::Route};
+use crate::{
+    admin::{
+        Request, RequestError,
+        types::{BackendPatch, Changed, NewBackend, PoolView, Refusal, ServiceView, Status},
+    },
+    model::{Change, ChangeError, Name},
+};
+
+type Requests = mpsc::Sender<Request>;
+
+/// A refusal on its way to the client.
+#[derive(Debug)]
+pub(super) struct Rejection {
+    status: StatusCode,
+    errors: Vec<String>,
+    /// Methods to use instead.
+    allow: Option<&'static str>,
+    /// Whether the connection cannot go on, because the rest of the request was not read.
+    last: bool,
+}
+
+impl Rejection {
+    pub(super) fn new(status: StatusCode, error: String) -> Self {
+        Self { status, errors: vec![error], allow: None, last: false }
+    }
+
+    pub(super) fn malformed(error: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+
+    pub(super) fn last(status: StatusCode, error: String) -> Self {
+        Self { last: true, ..Self::new(status, error) }
+    }
+
+    pub(super) fn method(method: &Method, allowed: &'static str) -> Self {
+        let error = format!("{method} is not possible here; use {}", allowed.replace(", ", " or "));
+        Self { allow: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, error) }
+    }
+
+    fn ended() -> Self {
+        let error = "the daemon is ending; call again when it has been started again".to_owned();
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let refusal = Refusal { errors: self.errors };
+        // A list of strings can always be written.
+        let mut response = respond(self.status, serde_json::to_vec(&refusal).unwrap_or_default());
+        let headers = response.headers_mut();
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.last {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<RequestError> for Rejection {
+    fn from(error: RequestError) -> Self {
+        let (status, errors) = match error {
+            RequestError::NotFound(error) => (StatusCode::NOT_FOUND, vec![error]),
+            RequestError::Conflict(error) => (StatusCode::CONFLICT, vec![error]),
+            RequestError::Invalid(errors) => (StatusCode::UNPROCESSABLE_ENTITY, errors),
+            RequestError::Failed(error) => (StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
+        };
+        Self { status, errors, allow: None, last: false }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer(
+    call: Call<Incoming>,
+    requests: &Requests,
+    patience: Duration,
+) -> Response<Full<Bytes>> {
+    match dispatch(call, requests, patience).await {
+        Ok(json) => respond(StatusCode::OK, json),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+fn respond(status: StatusCode, json: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(json));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn dispatch(
+    call: Call<Incoming>,
+    requests: &Requests,
+    patience: Duration,
+) -> Result<Vec<u8>, Rejection> {
+    let route = Route::parse(call.uri().path())?;
+    route.check(call.method())?;
+    let posted = call.method() == Method::POST;
+    let removed = call.method() == Method::DELETE;
+    let body = call.into_body();
+    match route {
+        Route::Status => json(&status(requests).await?),
+        Route::Services => json(&status(requests).await?.services),
+        Route::Service(name) => json(&service(status(requests).await?, &name)?),
+        Route::Pools => json(&status(requests).await?.pools),
+        Route::Pool(name) => json(&pool(status(requests).await?, name)?),
+        Route::Backends(pool) if posted => {
+            let NewBackend { address, weight } = body::read(body, patience).await?;
+            json(&change(requests, vec![Change::AddBackend { pool, address, weight }]).await?)
+        }
+        Route::Backends(name) => json(&pool(status(requests).await?, name)?.backends),
+        Route::Backend(pool, address) if removed => {
+            json(&change(requests, vec![Change::RemoveBackend { pool, address }]).await?)
+        }
+        Route::Backend(pool, address) => {
+            let patch = body::read(body, patience).await?;
+            json(&change(requests, patched(&pool, address, &patch)).await?)
+        }
+        Route::Changes => json(&change(requests, body::read(body, patience).await?).await?),
+        Route::Apply => {
+            let apply = body::read(body, patience).await?;
+            json(&ask(requests, |reply| Request::Apply { apply, reply }).await??)
+        }
+        Route::Detach => json(&ask(requests, |reply| Request::Detach { reply }).await??),
+    }
+}
+
+fn json(view: &impl Serialize) -> Result<Vec<u8>, Rejection> {
+    serde_json::to_vec(view).map_err(|error| {
+        let error = format!("the answer cannot be written: {error}; please report this");
+        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, error)
+    })
+}
+
+/// Puts a question to the event loop and waits for its answer.
+async fn ask<T>(
+    requests: &Requests,
+    question: impl FnOnce(oneshot::Sender<T>) -> Request,
+) -> Result<T, Rejection> {
+    let (reply, answer) = oneshot::channel();
+    requests.send(question(reply)).await.map_err(|_| Rejection::ended())?;
+    answer.await.map_err(|_| Rejection::ended())
+}
+
+async fn status(requests: &Requests) -> Result<Status, Rejection> {
+    Ok(*ask(requests, |reply| Request::Status { reply }).await?)
+}
+
+async fn change(requests: &Requests, changes: Vec<Change>) -> Result<Changed, Rejection> {
+    Ok(ask(requests, |reply| Request::Change { changes, reply }).await??)
+}
+
+fn patched(pool: &Name, address: SocketAddr, patch: &BackendPatch) -> Vec<Change> {
+    let weight =
+        patch.weight.map(|weight| Change::SetWeight { pool: pool.clone(), address, weight });
+    let state = patch.state.map(|state| Change::SetState { pool: pool.clone(), address, state });
+    weight.into_iter().chain(state).collect()
+}
+
+fn service(status: Status, name: &Name) -> Result<ServiceView, Rejection> {
+    status.services.into_iter().find(|service| service.name == *name).ok_or_else(|| {
+        let error =
+            format!("there is no service `{name}`; `shunt service list` shows those there are");
+        Rejection::new(StatusCode::NOT_FOUND, error)
+    })
+}
+
+fn pool(status: Status, name: Name) -> Result<PoolView, Rejection> {
+    status.pools.into_iter().find(|pool| pool.name == name).ok_or_else(|| {
+        let error = ChangeError::UnknownPool { pool: name }.to_string();
+        Rejection::new(StatusCode::NOT_FOUND, error)
+    })
+}
