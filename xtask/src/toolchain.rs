@@ -31,9 +31,9 @@ pub(crate) struct ThisMachine;
 
 impl Machine for ThisMachine {
     fn output(&self, argv: &[&str]) -> Option<String> {
-        let (program, args) = argv.split_first()?;
+        let (program, arguments) = argv.split_first()?;
         let output = Command::new(program)
-            .args(args)
+            .args(arguments)
             .env("LC_ALL", "C")
             // A probe must not start a download.
             .env("RUSTUP_AUTO_INSTALL", "0")
@@ -115,14 +115,17 @@ fn toolchain(machine: &dyn Machine, name: Option<&str>) -> Option<Toolchain> {
     let field = |key| version.lines().find_map(|line| line.strip_prefix(key));
     let llvm = field("LLVM version: ")?.split('.').next()?.parse().ok()?;
     let minor: u32 = field("release: 1.")?.split('.').next()?.parse().ok()?;
-    let usable =
-        minor >= oldest_minor() && machine.exists(&Path::new(sysroot.trim()).join(SOURCE));
+    let usable = minor >= oldest_minor() && machine.exists(&Path::new(sysroot.trim()).join(SOURCE));
     Some(Toolchain { name: name.map(str::to_owned), llvm, usable })
 }
 
 /// The `95` of the workspace's `rust-version = "1.95"`.
 fn oldest_minor() -> u32 {
-    env!("CARGO_PKG_RUST_VERSION").split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0)
+    env!("CARGO_PKG_RUST_VERSION")
+        .split('.')
+        .nth(1)
+        .and_then(|minor| minor.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Which bpf-linker there is. It is linked to the LLVM it was built for, and `ldd` names it.
@@ -148,15 +151,17 @@ fn llvm_of_library(word: &str) -> Option<u32> {
 /// The full path of a program; `rustc` finds its linker in the same way.
 pub(crate) fn on_path(machine: &dyn Machine, program: &str) -> Option<String> {
     let path = machine.var("PATH")?;
-    // rustup puts this directory on the path of what it starts.
-    let cargo_bin = machine
+    let find = |directory: &str, program: &str| {
+        let file = format!("{directory}/{program}");
+        machine.exists(Path::new(&file)).then_some(file)
+    };
+    if let Some(found) = path.split(':').find_map(|directory| find(directory, program)) {
+        return Some(found);
+    }
+    // rustup puts cargo's own directory on the path of what it starts.
+    path.split(':').find_map(|directory| find(directory, "rustup"))?;
+    let home = machine
         .var("CARGO_HOME")
-        .or_else(|| machine.var("HOME").map(|home| format!("{home}/.cargo")))
-        .map(|home| format!("{home}/bin"));
-    cargo_bin
-        .as_deref()
-        .into_iter()
-        .chain(path.split(':'))
-        .map(|dir| format!("{dir}/{program}"))
-        .find(|file| machine.exists(Path::new(file)))
+        .or_else(|| machine.var("HOME").map(|home| format!("{home}/.cargo")))?;
+    find(&format!("{home}/bin"), program)
 }

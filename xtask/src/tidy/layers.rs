@@ -1,0 +1,73 @@
+//! Who may import whom: the tables of the architecture, and nothing else.
+//!
+//! A crate or module may import what stands in its row. A new one gets a row here first, which is
+//! the moment to think about where it belongs.
+
+/// Name, and what it may import.
+pub(super) type Layer = (&'static str, &'static [&'static str]);
+
+/// Crates: what each may depend on, build dependencies included.
+pub(super) const CRATES: &[Layer] = &[
+    ("lb-common", &[]),
+    ("lb-ebpf", &["lb-common"]),
+    ("lb-userspace", &["lb-common"]),
+    // The harness must not need the BPF object, so that xtask can use it.
+    ("tests", &["lb-common"]),
+    ("xtask", &["tests"]),
+];
+
+/// Crates: what each may depend on in its tests, besides the above.
+pub(super) const CRATES_IN_TESTS: &[Layer] = &[("tests", &["lb-userspace"])];
+
+/// Modules, by the directory of their crate.
+pub(super) const MODULES: [(&str, &[Layer]); 2] =
+    [("lb-common", LB_COMMON), ("lb-userspace", LB_USERSPACE)];
+
+const LB_COMMON: &[Layer] = &[
+    ("limits", &[]),
+    ("abi", &["limits"]),
+    ("wire", &[]),
+    ("parse", &["wire", "abi"]),
+    ("csum", &[]),
+    ("rewrite", &["wire", "csum", "abi"]),
+    ("hash", &["limits", "abi"]),
+    ("slot", &["limits", "abi"]),
+    ("maglev", &["limits", "abi", "hash", "slot"]),
+    ("decide", &["limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev"]),
+    // Frames and tables in ordinary memory, for the host.
+    ("host", &["limits", "abi", "wire", "decide"]),
+];
+
+const LB_USERSPACE: &[Layer] = &[
+    ("model", &[]),
+    ("config", &["model"]),
+    ("health", &["model"]),
+    ("discovery", &["model"]),
+    ("reconcile", &["model"]),
+    ("netlink", &["model"]),
+    ("dataplane", &["reconcile", "model"]),
+    ("metrics", &[]),
+    ("proxy", &["model", "metrics"]),
+    ("admin", &["model", "metrics"]),
+    (
+        "app",
+        &[
+            "model",
+            "config",
+            "health",
+            "discovery",
+            "reconcile",
+            "netlink",
+            "dataplane",
+            "metrics",
+            "proxy",
+            "admin",
+        ],
+    ),
+    // Of `admin` the types only, of `model` the words they are made of.
+    ("cli", &["config", "admin", "model"]),
+    ("main", &["app", "cli"]),
+];
+
+/// The module of lb-userspace that alone may use aya.
+pub(super) const AYA_USER: &str = "lb-userspace/src/dataplane";
