@@ -1,0 +1,99 @@
+//! UDP: a server that returns what it gets, with its name and the client it sees.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::netns::Netns;
+
+/// Largest datagram.
+const LARGEST: usize = 1 << 16;
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// A running server; dropping it closes its socket.
+#[derive(Debug)]
+pub struct UdpServer {
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl UdpServer {
+    /// Starts a server that calls itself `name`.
+    pub fn start(netns: &Netns, address: SocketAddr, name: &str) -> Result<Self> {
+        let socket = netns.enter(|| {
+            UdpSocket::bind(address)
+                .with_context(|| format!("{}: cannot listen on {address}", netns.name()))
+        })?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let stopped = Arc::<AtomicBool>::default();
+        let (stop, name) = (Arc::clone(&stopped), name.to_owned());
+        let thread = thread::spawn(move || echo(&socket, &name, &stop));
+        Ok(Self { stopped, thread: Some(thread) })
+    }
+}
+
+impl Drop for UdpServer {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+fn echo(socket: &UdpSocket, name: &str, stopped: &AtomicBool) {
+    let mut buffer = vec![0; LARGEST];
+    while !stopped.load(Ordering::Relaxed) {
+        let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
+        let head = format!("{name} {client} ");
+        // A lost answer is what the client waits for in vain, and it says so.
+        _ = socket.send_to(&[head.as_bytes(), &buffer[..length]].concat(), client);
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Echo {
+    /// Who answered.
+    pub backend: String,
+    /// The client that it saw.
+    pub client: SocketAddr,
+    /// What it returned.
+    pub payload: Vec<u8>,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
+/// Sends a datagram from inside a namespace, from a port of its own, and waits for the answer.
+pub fn ask(netns: &Netns, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
+    netns.enter(|| {
+        let any: SocketAddr = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse()?;
+        let socket = UdpSocket::bind(any)?;
+        // A connected socket takes nothing that does not come from the server's address.
+        socket.connect(server)?;
+        socket.set_read_timeout(Some(ANSWER))?;
+        socket.send(payload)?;
+        let mut buffer = vec![0; LARGEST];
+        let length = socket
+            .recv(&mut buffer)
+            .with_context(|| format!("no answer from {server} to a datagram"))?;
+        buffer.truncate(length);
+        parse(&buffer, socket.local_addr()?).context("the answer is malformed")
+    })
+}
+
+fn parse(answer: &[u8], local: SocketAddr) -> Option<Echo> {
+    let mut parts = answer.splitn(3, |byte| *byte == b' ');
+    let backend = String::from_utf8(parts.next()?.to_vec()).ok()?;
+    let client = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    Some(Echo { backend, client, payload: parts.next()?.to_vec(), local })
+}

@@ -1,0 +1,4 @@
+//! The end-to-end tests, in one binary: `kernel` runs the program on single packets, `netns` runs
+//! the daemon in networks of namespaces.
+
+mod netns;

@@ -1,0 +1,5 @@
+//! The daemon in networks of namespaces, with real clients and servers.
+//!
+//! Each test builds a network of its own. What they share is in [`scene`].
+
+mod harness;
