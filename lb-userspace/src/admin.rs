@@ -14,9 +14,6 @@ use tokio::sync::oneshot;
 use self::types::{Apply, Changed, Status};
 use crate::model::Change;
 
-/// Where the API's socket is unless the configuration or the command line says otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/shunt/admin.sock";
-
 /// Largest body of a call, in bytes: a configuration with every table full is smaller.
 pub const BODY_LIMIT: usize = 16 << 20;
 

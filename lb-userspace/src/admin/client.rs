@@ -54,12 +54,12 @@ pub enum ClientError {
         path: PathBuf,
     },
     /// The socket cannot be used for another reason.
-    #[error("cannot connect to {}: {source}; name the daemon's socket with --socket", path.display())]
+    #[error("cannot connect to {}: {reason}; name the daemon's socket with --socket", path.display())]
     Connect {
         /// The socket.
         path: PathBuf,
         /// The kernel's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// More than the daemon takes.
     #[error("a body of {size} bytes is more than the {BODY_LIMIT} that the daemon takes; split it")]
@@ -178,13 +178,13 @@ impl Client {
         converse(stream, request).await.map_err(|error| self.protocol(&error))
     }
 
-    fn unconnected(&self, source: io::Error) -> ClientError {
+    fn unconnected(&self, reason: io::Error) -> ClientError {
         let path = self.socket.clone();
-        match source.kind() {
+        match reason.kind() {
             ErrorKind::NotFound => ClientError::Missing { path },
             ErrorKind::ConnectionRefused => ClientError::Ended { path },
             ErrorKind::PermissionDenied => ClientError::Denied { path },
-            _ => ClientError::Connect { path, source },
+            _ => ClientError::Connect { path, reason },
         }
     }
 

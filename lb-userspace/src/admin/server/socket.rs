@@ -42,15 +42,14 @@ pub enum BindError {
         path: PathBuf,
     },
     /// There is no file name in the path.
-    #[error("{} does not name a socket; give [daemon] admin a path such as {}",
-        path.display(), super::super::DEFAULT_SOCKET)]
+    #[error("{} does not name a file; give [daemon] admin the path of a socket", path.display())]
     NoName {
         /// The path.
         path: PathBuf,
     },
     /// The kernel refused.
     #[error(
-        "cannot {what} {}; run as root, or choose another [daemon] admin",
+        "cannot {what} {}: {reason}; run as root, or choose another [daemon] admin",
         path.display()
     )]
     Refused {
@@ -59,8 +58,7 @@ pub enum BindError {
         /// On which file.
         path: PathBuf,
         /// The kernel's reason.
-        #[source]
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -96,7 +94,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
 
 fn refused(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BindError {
     let path = path.to_owned();
-    move |source| BindError::Refused { what, path, source }
+    move |reason| BindError::Refused { what, path, reason }
 }
 
 fn make_directory(directory: &Path) -> Result<(), BindError> {

@@ -1,0 +1,152 @@
+//! The command line: a thin client of the admin API, and the way to start the daemon.
+//!
+//! Commands print nothing themselves: each returns an [`Outcome`], and [`run`] alone writes to the
+//! terminal. Whatever a command refuses is one line a problem on standard error.
+
+mod apply;
+mod args;
+mod backend;
+mod check;
+mod daemon;
+mod format;
+mod generate;
+mod pool;
+mod service;
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{Parser, error};
+use serde::Serialize;
+
+use self::args::{Command, PoolCommand, ServiceCommand};
+pub use self::{args::Cli, daemon::Daemon};
+use crate::admin::client::Client;
+
+/// Exit code of a command that was refused or failed.
+const FAILED: u8 = 1;
+
+/// Exit code of a command line that cannot be understood; also clap's own.
+const MISUSED: u8 = 2;
+
+/// What a command came to.
+#[derive(Debug)]
+struct Outcome {
+    /// For standard output.
+    out: String,
+    /// For standard error, a line each.
+    notes: Vec<String>,
+    /// Whether it did what it was asked for.
+    done: bool,
+}
+
+impl Outcome {
+    fn text(out: String) -> Self {
+        Self { out, notes: Vec::new(), done: true }
+    }
+
+    /// A view as JSON, or in words.
+    fn view<T: Serialize + ?Sized>(
+        view: &T,
+        json: bool,
+        words: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<Self> {
+        if !json {
+            return Ok(Self::text(words(view)));
+        }
+        let mut out = serde_json::to_string_pretty(view).context("cannot write JSON")?;
+        out.push('\n');
+        Ok(Self::text(out))
+    }
+}
+
+/// Reads the command line. When it is wrong or asks for help, that has been printed, and the exit
+/// code comes back.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(args).map_err(|error| {
+        if error.kind() == error::ErrorKind::ValueValidation {
+            // The message of our own parsers says it all; clap would add a paragraph on --help.
+            let message = error.to_string();
+            eprintln!("{}", message.lines().next().unwrap_or_default());
+            return ExitCode::from(MISUSED);
+        }
+        // A terminal that is gone needs no message.
+        _ = error.print();
+        u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    })
+}
+
+/// Carries out a command and prints what it came to.
+pub fn run(cli: Cli, daemon: &Daemon) -> ExitCode {
+    let result = execute(cli, daemon).and_then(|outcome| {
+        for note in &outcome.notes {
+            eprintln!("{note}");
+        }
+        print(&outcome.out).context("cannot write to standard output")?;
+        Ok(outcome.done)
+    });
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            for line in format!("{error:#}").lines() {
+                eprintln!("error: {line}");
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Writes everything; a reader that has seen enough, as in `shunt status | head`, is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn execute(cli: Cli, daemon: &Daemon) -> anyhow::Result<Outcome> {
+    let client = Client::new(cli.socket);
+    match cli.command {
+        Command::Run { config } => daemon::run(daemon, &config),
+        Command::Check { file, output } => check::check(&file, output.json),
+        Command::Apply { file, dry_run, output } => {
+            wait(apply::apply(&client, &file, dry_run, output.json))
+        }
+        Command::Status { output } => wait(status::status(&client, output.json)),
+        Command::Service(ServiceCommand::List { output }) => {
+            wait(service::list(&client, output.json))
+        }
+        Command::Service(ServiceCommand::Show { name, output }) => {
+            wait(service::show(&client, &name, output.json))
+        }
+        Command::Pool(PoolCommand::List { output }) => wait(pool::list(&client, output.json)),
+        Command::Pool(PoolCommand::Show { name, output }) => {
+            wait(pool::show(&client, &name, output.json))
+        }
+        Command::Backend(command) => wait(backend::backend(&client, command)),
+        Command::Detach { pin_dir, state_dir } => {
+            daemon::detach(daemon, &client, pin_dir.as_deref(), state_dir.as_deref())
+        }
+        Command::Completions { shell } => Ok(generate::completions(shell)),
+        Command::Man { out } => generate::man(out.as_deref()),
+    }
+}
+
+/// Runs the asynchronous part of a command.
+fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the run-time")?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,201 @@
+//! The definition of the command line. Its doc comments are the help texts and the manual.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    config::DEFAULT_ADMIN,
+    model::{Name, Weight, names},
+};
+
+/// Load balancer for Linux: forwards packets to backends by XDP
+///
+/// `shunt run` is the daemon. The commands that look at it or change it talk to it over its Unix
+/// socket.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shunt",
+    version,
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage."
+)]
+pub struct Cli {
+    /// Socket of the daemon to talk to
+    #[arg(
+        long,
+        global = true,
+        env = "SHUNT_SOCKET",
+        value_name = "PATH",
+        default_value = DEFAULT_ADMIN
+    )]
+    pub(super) socket: PathBuf,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    Run {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Look for mistakes in a configuration file
+    ///
+    /// Every mistake is printed with line, column and what to do about it. No daemon is needed.
+    Check {
+        /// Configuration file
+        file: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make the running daemon match a configuration file
+    Apply {
+        /// Configuration file
+        file: PathBuf,
+        /// Only print what would be done
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show interfaces, services and pools at a glance
+    Status {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look at services
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// Look at pools
+    #[command(subcommand)]
+    Pool(PoolCommand),
+    /// Look at backends and change them
+    #[command(subcommand)]
+    Backend(BackendCommand),
+    /// Stop balancing and remove everything from the kernel
+    ///
+    /// A running daemon is asked to do so and to end. When none runs, what it left behind is
+    /// removed: programs from their interfaces, pinned maps, and addresses it kept.
+    Detach {
+        /// Directory where maps and links are pinned, if not that of the daemon or the default
+        #[arg(long, value_name = "DIR")]
+        pin_dir: Option<PathBuf>,
+        /// State directory of the daemon, if not the default
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print shunt(1), or write a manual page for each command
+    Man {
+        /// Directory to write the pages into
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// List all services
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one service, with the share of each backend
+    Show {
+        /// Name of the service
+        name: Name,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PoolCommand {
+    /// List all pools
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one pool and its backends
+    Show {
+        /// Name of the pool
+        name: Name,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackendCommand {
+    /// List the backends of one pool, or of all
+    List {
+        /// Name of the pool
+        pool: Option<Name>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Put backends into a pool: all of them, or none if one is refused
+    Add {
+        #[command(flatten)]
+        members: Members,
+        /// Share of each, relative to the other backends of the pool
+        #[arg(
+            long,
+            value_name = "N",
+            value_parser = weight,
+            default_value = "1",
+            allow_negative_numbers = true
+        )]
+        weight: Weight,
+    },
+    /// Take backends out of a pool
+    Remove(Members),
+    /// Give backends no new flows
+    Drain(Members),
+    /// Give drained backends new flows again
+    Enable(Members),
+    /// Change the weight of a backend
+    Weight {
+        /// Name of the pool
+        pool: Name,
+        /// The backend
+        #[arg(value_name = "ADDR:PORT", value_parser = names::backend_address)]
+        address: SocketAddr,
+        /// Its new share, relative to the other backends of the pool
+        #[arg(value_parser = weight, allow_negative_numbers = true)]
+        weight: Weight,
+    },
+}
+
+/// Backends of a pool.
+#[derive(Debug, Args)]
+pub(super) struct Members {
+    /// Name of the pool
+    pub(super) pool: Name,
+    /// The backends
+    #[arg(required = true, value_name = "ADDR:PORT", value_parser = names::backend_address)]
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn weight(given: &str) -> Result<Weight, String> {
+    let number: i64 = given.parse().map_err(|_| {
+        format!("`{given}` is not a weight: give a whole number, such as 2 for twice the share")
+    })?;
+    number.try_into().map_err(|error: names::ValueError| error.to_string())
+}

@@ -1,0 +1,171 @@
+//! `shunt backend`: the members of pools, and every change to them.
+
+use std::net::SocketAddr;
+
+use hyper::Method;
+use serde::Serialize;
+
+use super::{
+    Outcome,
+    args::{BackendCommand, Members},
+    table::{
+        self,
+        Column::{self, Number, Text},
+        Table,
+    },
+};
+use crate::{
+    admin::{
+        client::Client,
+        types::{BackendView, Changed, NextHopView, PoolView},
+    },
+    model::{BackendState, Change, Name, Weight},
+};
+
+/// Said after a drain for as long as the program does not track flows.
+const DRAIN_NOTE: &str = "note: this version does not track connections yet, so those already open to a drained backend move to other backends now and will be reset";
+
+const COLUMNS: [Column; 6] = [
+    Text("BACKEND"),
+    Number("WEIGHT"),
+    Text("STATE"),
+    Number("SENT"),
+    Number("BYTES"),
+    Text("NEXT HOP"),
+];
+
+pub(super) async fn backend(client: &Client, command: BackendCommand) -> anyhow::Result<Outcome> {
+    match command {
+        BackendCommand::List { pool, output } => list(client, pool.as_ref(), output.json).await,
+        BackendCommand::Add { members, weight } => {
+            let add = |pool, address| Change::AddBackend { pool, address, weight };
+            change(client, &members, add).await
+        }
+        BackendCommand::Remove(members) => {
+            change(client, &members, |pool, address| Change::RemoveBackend { pool, address }).await
+        }
+        BackendCommand::Drain(members) => {
+            let mut outcome = set_state(client, &members, BackendState::Drained).await?;
+            outcome.notes.push(DRAIN_NOTE.to_owned());
+            Ok(outcome)
+        }
+        BackendCommand::Enable(members) => set_state(client, &members, BackendState::Enabled).await,
+        BackendCommand::Weight { pool, address, weight } => {
+            set_weight(client, pool, address, weight).await
+        }
+    }
+}
+
+async fn set_state(
+    client: &Client,
+    members: &Members,
+    state: BackendState,
+) -> anyhow::Result<Outcome> {
+    change(client, members, |pool, address| Change::SetState { pool, address, state }).await
+}
+
+async fn set_weight(
+    client: &Client,
+    pool: Name,
+    address: SocketAddr,
+    weight: Weight,
+) -> anyhow::Result<Outcome> {
+    let members = Members { pool, addresses: vec![address] };
+    change(client, &members, |pool, address| Change::SetWeight { pool, address, weight }).await
+}
+
+/// Asks for the same change to each of the backends: all are changed, or none.
+async fn change(
+    client: &Client,
+    members: &Members,
+    make: impl Fn(Name, SocketAddr) -> Change,
+) -> anyhow::Result<Outcome> {
+    let changes: Vec<Change> =
+        members.addresses.iter().map(|&address| make(members.pool.clone(), address)).collect();
+    let _: Changed = client.send(Method::POST, "/v1/changes", &changes).await?;
+    Ok(Outcome::text(changes.iter().map(done).collect()))
+}
+
+/// A line that says what a change did.
+fn done(change: &Change) -> String {
+    match change {
+        Change::AddBackend { pool, address, weight } => {
+            format!("added {address} to pool {pool} (weight {weight})\n")
+        }
+        Change::RemoveBackend { pool, address } => format!("removed {address} from pool {pool}\n"),
+        Change::SetWeight { pool, address, weight } => {
+            format!("set the weight of {address} in pool {pool} to {weight}\n")
+        }
+        Change::SetState { pool, address, state: BackendState::Drained } => {
+            format!("drained {address} in pool {pool}\n")
+        }
+        Change::SetState { pool, address, state: BackendState::Enabled } => {
+            format!("enabled {address} in pool {pool}\n")
+        }
+    }
+}
+
+/// A backend together with its pool.
+#[derive(Debug, Serialize)]
+struct Member<'a> {
+    pool: &'a Name,
+    #[serde(flatten)]
+    backend: &'a BackendView,
+}
+
+async fn list(client: &Client, pool: Option<&Name>, json: bool) -> anyhow::Result<Outcome> {
+    let pools: Vec<PoolView> = match pool {
+        Some(pool) => vec![client.get(&format!("/v1/pools/{pool}")).await?],
+        None => client.get("/v1/pools").await?,
+    };
+    let all: Vec<Member<'_>> = pools
+        .iter()
+        .flat_map(|pool| pool.backends.iter().map(|backend| Member { pool: &pool.name, backend }))
+        .collect();
+    Outcome::view(all.as_slice(), json, all_members)
+}
+
+fn all_members(members: &[Member<'_>]) -> String {
+    let mut table = Table::new(&[&[Text("POOL")], COLUMNS.as_slice()].concat());
+    for member in members {
+        table.row([member.pool.to_string()].into_iter().chain(cells(member.backend)));
+    }
+    table.to_string()
+}
+
+/// The backends of one pool.
+pub(super) fn members(pool: &PoolView) -> String {
+    let mut table = Table::new(&COLUMNS);
+    for backend in &pool.backends {
+        table.row(cells(backend));
+    }
+    table.to_string()
+}
+
+fn cells(backend: &BackendView) -> [String; COLUMNS.len()] {
+    let [packets, bytes] = table::counter(backend.sent);
+    [
+        backend.address.to_string(),
+        backend.weight.to_string(),
+        state(backend.state).to_owned(),
+        packets,
+        bytes,
+        next_hop(&backend.next_hop),
+    ]
+}
+
+/// A state in a cell.
+pub(super) fn state(state: BackendState) -> &'static str {
+    match state {
+        BackendState::Enabled => "enabled",
+        BackendState::Drained => "drained",
+    }
+}
+
+/// A next hop in a cell.
+pub(super) fn next_hop(next_hop: &NextHopView) -> String {
+    match next_hop {
+        NextHopView::Resolved { interface, mac } => format!("{mac} on {interface}"),
+        NextHopView::Unresolved { reason } => format!("! unresolved: {reason}"),
+    }
+}

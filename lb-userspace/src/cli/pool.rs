@@ -1,0 +1,58 @@
+//! `shunt pool`: the sets of backends.
+
+use super::{
+    Outcome, backend,
+    table::{
+        self,
+        Column::{Number, Text},
+        Table,
+    },
+};
+use crate::{
+    admin::{
+        client::Client,
+        types::{BackendView, NextHopView, PoolView},
+    },
+    model::{BackendState, Name},
+};
+
+pub(super) async fn list(client: &Client, json: bool) -> anyhow::Result<Outcome> {
+    let pools: Vec<PoolView> = client.get("/v1/pools").await?;
+    Outcome::view(pools.as_slice(), json, table)
+}
+
+pub(super) async fn show(client: &Client, name: &Name, json: bool) -> anyhow::Result<Outcome> {
+    let pool: PoolView = client.get(&format!("/v1/pools/{name}")).await?;
+    Outcome::view(&pool, json, words)
+}
+
+/// All pools, a line each.
+pub(super) fn table(pools: &[PoolView]) -> String {
+    let mut table = Table::new(&[
+        Text("POOL"),
+        Number("BACKENDS"),
+        Number("ENABLED"),
+        Number("DRAINED"),
+        Number("UNRESOLVED"),
+        Text("SERVICES"),
+    ]);
+    for pool in pools {
+        let number = |wanted: fn(&BackendView) -> bool| {
+            pool.backends.iter().filter(|backend| wanted(backend)).count().to_string()
+        };
+        table.row([
+            pool.name.to_string(),
+            pool.backends.len().to_string(),
+            number(|backend| backend.state == BackendState::Enabled),
+            number(|backend| backend.state == BackendState::Drained),
+            number(|backend| matches!(backend.next_hop, NextHopView::Unresolved { .. })),
+            table::names(&pool.services),
+        ]);
+    }
+    table.to_string()
+}
+
+pub(super) fn words(pool: &PoolView) -> String {
+    let services = table::names(&pool.services);
+    format!("pool {}\n  services  {services}\n\n{}", pool.name, backend::members(pool))
+}

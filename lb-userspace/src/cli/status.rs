@@ -1,0 +1,94 @@
+//! `shunt status`: the daemon at a glance.
+
+use std::{collections::BTreeMap, fmt::Write, net::SocketAddr};
+
+use lb_common::abi::Reason;
+
+use super::{
+    Outcome, format, pool, service,
+    table::{
+        self,
+        Column::{Number, Text},
+        Table,
+    },
+};
+use crate::admin::{
+    client::Client,
+    types::{CounterView, InterfaceView, NextHopView, Status},
+};
+
+pub(super) async fn status(client: &Client, json: bool) -> anyhow::Result<Outcome> {
+    let status: Status = client.get("/v1/status").await?;
+    Outcome::view(&status, json, words)
+}
+
+pub(super) fn words(status: &Status) -> String {
+    let mut out = format!(
+        "shunt {}, process {}, up {}, pinned in {}\n\n",
+        status.version,
+        status.pid,
+        format::duration(status.uptime_seconds),
+        status.pin_dir.display()
+    );
+    let problems = problems(status);
+    for problem in &problems {
+        _ = writeln!(out, "! {problem}");
+    }
+    if !problems.is_empty() {
+        out.push('\n');
+    }
+    let parts = [
+        interfaces(&status.interfaces),
+        service::table(&status.services),
+        pool::table(&status.pools),
+        reasons(&status.packets),
+    ];
+    out + &parts.join("\n")
+}
+
+/// What the daemon complains about, and unresolved backends that it does not mention.
+fn problems(status: &Status) -> Vec<String> {
+    let mut problems = status.problems.clone();
+    for pool in &status.pools {
+        for backend in &pool.backends {
+            let NextHopView::Unresolved { reason } = &backend.next_hop else { continue };
+            let address = backend.address;
+            if !status.problems.iter().any(|problem| mentions(problem, address)) {
+                problems.push(format!(
+                    "backend {address} of pool {} is unresolved: {reason}",
+                    pool.name
+                ));
+            }
+        }
+    }
+    problems
+}
+
+fn mentions(problem: &str, address: SocketAddr) -> bool {
+    let address = address.to_string();
+    problem
+        .split(|c: char| c.is_whitespace() || "`,;()".contains(c))
+        .any(|word| word.trim_end_matches([':', '.']) == address)
+}
+
+fn interfaces(interfaces: &[InterfaceView]) -> String {
+    let mut table = Table::new(&[Text("INTERFACE"), Text("CONFIGURED"), Text("ATTACHED")]);
+    for interface in interfaces {
+        let (configured, attached) = (interface.configured.name(), interface.attached.name());
+        table.row([interface.name.clone(), configured.to_owned(), attached.to_owned()]);
+    }
+    table.to_string()
+}
+
+/// Packets by reason, with what each reason means.
+pub(super) fn reasons(packets: &BTreeMap<String, CounterView>) -> String {
+    let mut table =
+        Table::new(&[Text("REASON"), Number("PACKETS"), Number("BYTES"), Text("MEANING")]);
+    for (name, &counter) in packets {
+        let known = Reason::ALL.iter().find(|reason| reason.name() == name);
+        let [packets, bytes] = table::counter(counter);
+        let meaning = known.map_or("", |reason| reason.explanation());
+        table.row([name.clone(), packets, bytes, meaning.to_owned()]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,5 @@
+//! Tests of the command line.
+
+mod commands;
+mod golden;
+mod usage;

@@ -1,0 +1,111 @@
+//! The definition of the command line, and what is made from it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::{Cli, generate};
+
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split(' '))
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_is_understood() {
+    let lines = [
+        "shunt run --config shunt.toml",
+        "shunt check shunt.toml --json",
+        "shunt apply shunt.toml --dry-run --json",
+        "shunt status --json --socket /tmp/s",
+        "shunt --socket /tmp/s status",
+        "shunt service list --json",
+        "shunt service show web --json",
+        "shunt pool list",
+        "shunt pool show web",
+        "shunt backend list",
+        "shunt backend list web --json",
+        "shunt backend add web 172.17.0.8:1005 [2001:db8::4]:80 --weight 3",
+        "shunt backend remove web 172.17.0.8:1005",
+        "shunt backend drain web 172.17.0.8:1005 172.17.0.9:1006",
+        "shunt backend enable web 172.17.0.8:1005",
+        "shunt backend weight web 172.17.0.8:1005 1000",
+        "shunt detach --pin-dir /sys/fs/bpf/a --state-dir /tmp/b",
+        "shunt completions zsh",
+        "shunt man --out /tmp/man",
+    ];
+    for line in lines {
+        if let Err(error) = read(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn malformed_arguments_get_one_line_that_says_what_to_do() {
+    let cases = [
+        ("shunt backend add web web:80", "`web:80` is not a backend address: write"),
+        ("shunt backend add web 127.0.0.1:80", "loopback addresses never reach an interface"),
+        ("shunt backend remove we/b 10.0.0.1:80", "is not a name: use 1 to 63"),
+        ("shunt backend weight web 10.0.0.1:80 0", "use 1 to 1000; to stop new flows"),
+        ("shunt backend weight web 10.0.0.1:80 -1", "use 1 to 1000; to stop new flows"),
+        ("shunt backend add web 10.0.0.1:80 --weight -1", "use 1 to 1000"),
+        ("shunt backend weight web 10.0.0.1:80 heavy", "give a whole number"),
+    ];
+    for (line, expected) in cases {
+        let error = read(line).unwrap_err();
+        let message = error.to_string();
+        let first = message.lines().next().unwrap();
+        assert!(first.starts_with("error: ") && first.contains(expected), "{line}: {first}");
+        assert_eq!(error.kind(), clap::error::ErrorKind::ValueValidation, "{line}");
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    let lines = [
+        "shunt",
+        "shunt explode",
+        "shunt run",
+        "shunt backend add web",
+        "shunt backend add web nonsense",
+        "shunt backend weight web 10.0.0.1:80",
+        "shunt completions tcsh",
+        "shunt run --config a --json",
+    ];
+    for line in lines {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+    assert_eq!(read("shunt --help").unwrap_err().exit_code(), 0);
+}
+
+#[test]
+fn completions_exist_for_every_shell() {
+    for shell in Shell::value_variants() {
+        let script = generate::completions(*shell).out;
+        assert!(script.contains("shunt") && script.contains("drain"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_exist_for_every_command() {
+    let page = generate::man(None).unwrap().out;
+    assert!(page.contains(".TH shunt 1") && page.contains("shunt\\-apply(1)"), "{page}");
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    generate::man(Some(&pages)).unwrap();
+    let names = ["shunt", "shunt-run", "shunt-backend", "shunt-backend-add", "shunt-service-show"];
+    for name in names {
+        let page = fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+    }
+    let blocked = generate::man(Some(&pages.join("shunt.1"))).unwrap_err();
+    assert!(format!("{blocked:#}").starts_with("cannot write the pages into"), "{blocked:#}");
+}
