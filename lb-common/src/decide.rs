@@ -240,3 +240,6 @@ fn to_client<F: Frame, T: Tables>(
     rewrite::link(frame, &link)?;
     Some(Outcome::send(frame, service, Reason::Returned, ifindex))
 }
+
+#[cfg(test)]
+mod tests;

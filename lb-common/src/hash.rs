@@ -6,7 +6,7 @@
 //! fleet agree. The values are pinned by golden vectors: changing them moves every flow of a fleet.
 #![expect(clippy::cast_possible_truncation, reason = "words are cut to the bits that are wanted")]
 
-use crate::abi::{AddrBe, V4_MAPPED_BE};
+use crate::abi::{AddrBe, is_v4_mapped};
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const FINAL: u64 = 0xff51_afd7_ed55_8ccd;
@@ -32,7 +32,7 @@ const fn join(high_be: u32, low_be: u32) -> u64 {
 #[inline(always)]
 const fn mix_addr(state: u64, addr: &AddrBe) -> u64 {
     let [a, b, c, d] = *addr;
-    if a == 0 && b == 0 && c == V4_MAPPED_BE {
+    if is_v4_mapped(addr) {
         return mix(state, join(c, d));
     }
     mix(mix(state, join(a, b)), join(c, d))
@@ -52,7 +52,7 @@ pub const fn flow(
         | ((u16::from_be(dst_port_be) as u64) << 16)
         | protocol as u64;
     // Two IPv4 addresses are one word.
-    let addressed = if src[0] == 0 && src[1] == 0 && src[2] == V4_MAPPED_BE {
+    let addressed = if is_v4_mapped(src) {
         mix(seed, join(src[3], dst[3]))
     } else {
         mix_addr(mix_addr(seed, src), dst)

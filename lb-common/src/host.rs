@@ -1,12 +1,14 @@
 //! Frames and tables in ordinary memory: what the tests run the decisions on.
 
 use std::{
+    array,
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
+    net::{IpAddr, SocketAddr},
 };
 
 use crate::{
-    abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
+    abi::{AddrBe, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
     decide::{Route, RouteQuery, Tables},
     slot::Slot,
     wire::{Frame, Word},
@@ -117,4 +119,19 @@ impl Tables for HostTables {
         *self.backend_counters.borrow_mut().entry(backend).or_default() +=
             Counter { packets: 1, bytes };
     }
+}
+
+/// A table key out of ordinary types.
+pub fn endpoint(address: SocketAddr, protocol: u8) -> Endpoint {
+    Endpoint { addr_be: addr_be(address.ip()), port_be: address.port().to_be(), protocol, _pad: 0 }
+}
+
+/// The words of an address.
+pub fn addr_be(address: IpAddr) -> AddrBe {
+    let octets = match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    };
+    let mut octets = octets.into_iter();
+    array::from_fn(|_| u32::from_ne_bytes(array::from_fn(|_| octets.next().unwrap_or(0))))
 }

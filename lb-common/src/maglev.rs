@@ -1,10 +1,13 @@
 //! The ring: which backend owns which slot.
 //!
-//! Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4) with two changes. The number of slots is
-//! a power of two, and each backend walks it with an odd step: an odd number has no common divisor
-//! with a power of two, so the walk still meets every slot, and a mask replaces the modulo. Weights
-//! are credits: in each round a backend earns its weight and pays the largest weight for a turn, so
-//! that shares err by at most one turn however the weights are scaled.
+//! Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4) with three changes. The number of slots
+//! is a power of two, and each backend walks it with an odd step: an odd number has no common
+//! divisor with a power of two, so the walk still meets every slot, and a mask replaces the modulo.
+//! Two backends with the same step would follow each other around the whole ring, and when one left,
+//! the other would move into its place; so each backend stirs the numbers that it meets in a way of
+//! its own, which is reversible and therefore still meets every slot. Weights are credits: in each
+//! round a backend earns its weight and pays the largest weight for a turn, so that shares err by at
+//! most one turn however the weights are scaled.
 //!
 //! The result depends on the seed, the backends and their weights alone, never on the order in
 //! which they are given: balancers that agree on these agree on every slot.
@@ -19,6 +22,7 @@ pub struct Walker {
     credit: u64,
     at: usize,
     step: usize,
+    stir: usize,
     order: (u64, u64),
 }
 
@@ -26,8 +30,26 @@ impl Walker {
     /// A backend by the id that [`fill`] writes, its address, and its weight (0 gets no slot).
     pub const fn new(seed: u64, id: u32, addr: &AddrBe, port_be: u16, weight: u32) -> Self {
         let start = hash::backend(seed, addr, port_be);
-        let step = hash::backend(!seed, addr, port_be) | 1;
-        Self { id, weight, credit: 0, at: low(start), step: low(step), order: (start, step) }
+        let step = hash::backend(!seed, addr, port_be);
+        Self {
+            id,
+            weight,
+            credit: 0,
+            at: low(start),
+            step: low(step) | 1,
+            stir: low(step >> 32) | 1,
+            order: (start, step),
+        }
+    }
+
+    /// The next slot on the walk. Shifting by half the bits and multiplying by an odd number are
+    /// both reversible within the mask, hence so is the whole.
+    fn next(&mut self, mask: usize) -> usize {
+        let half = (mask.count_ones() / 2).max(1);
+        let slot = self.at & mask;
+        self.at = self.at.wrapping_add(self.step);
+        let slot = (slot ^ (slot >> half)).wrapping_mul(self.stir) & mask;
+        slot ^ (slot >> half)
     }
 }
 
@@ -77,9 +99,7 @@ pub fn fill(walkers: &mut [Walker], ring: &mut [u32]) {
 fn take_next_free(walker: &mut Walker, ring: &mut [u32]) {
     let mask = ring.len() - 1;
     for _ in 0..ring.len() {
-        let at = walker.at & mask;
-        walker.at = walker.at.wrapping_add(walker.step);
-        if let Some(slot) = ring.get_mut(at)
+        if let Some(slot) = ring.get_mut(walker.next(mask))
             && *slot == 0
         {
             *slot = walker.id;

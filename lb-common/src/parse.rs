@@ -5,7 +5,7 @@
 //! depend on which service the packet is for.
 
 use crate::{
-    abi::{AddrBe, Endpoint, FlowKey, Reason, v4_mapped},
+    abi::{AddrBe, Endpoint, FlowKey, Reason, is_v4_mapped, v4_mapped},
     wire::{Frame, eth, ipv4, ipv6, transport},
 };
 
@@ -167,9 +167,15 @@ fn parse_ipv6<F: Frame>(frame: &F) -> Result<Packet, Reason> {
     if ip_len as usize > frame.len() - eth::LEN {
         return Err(Reason::BadLength);
     }
+    let src_be = addr(ipv6::SRC)?;
+    // The tables keep IPv4 addresses in this form. On the wire it means nothing (and Linux drops
+    // it), so an IPv6 packet must not reach an IPv4 service by it.
+    if is_v4_mapped(&src_be) || is_v4_mapped(&dst_be) {
+        return Err(Reason::NotOurs);
+    }
     let next = frame.read::<u16>(ipv6::NEXT_HEADER).ok_or(Reason::Truncated)?;
     let [protocol, ttl] = next.to_ne_bytes();
-    let ends = Ends { family: Family::V6, ttl, ip_len, src_be: addr(ipv6::SRC)?, dst_be };
+    let ends = Ends { family: Family::V6, ttl, ip_len, src_be, dst_be };
     parse_transport(frame, protocol, payload_len, ipv6::PAYLOAD, &ends)
 }
 
@@ -239,3 +245,6 @@ fn udp_length_fits<F: Frame>(frame: &F, available: u16, at: usize) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

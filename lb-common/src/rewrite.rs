@@ -136,3 +136,6 @@ fn ports<F: Frame>(
 }
 
 const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the frame");
+
+#[cfg(test)]
+mod tests;
