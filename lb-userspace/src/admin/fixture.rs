@@ -105,7 +105,7 @@ pub(crate) fn status() -> Status {
         interfaces: vec![InterfaceView {
             name: "eth0".to_owned(),
             configured: AttachMode::Auto,
-            attached: AttachMode::Native,
+            attached: Some(AttachMode::Native),
         }],
         services: vec![dns_service, web_service],
         pools: vec![dns, spare, web()],

@@ -36,8 +36,8 @@ pub struct InterfaceView {
     pub name: String,
     /// What the configuration asks for.
     pub configured: AttachMode,
-    /// What it came to: `native` or `generic`.
-    pub attached: AttachMode,
+    /// What it came to: `native` or `generic`; nothing while the program is not attached.
+    pub attached: Option<AttachMode>,
 }
 
 /// `GET /v1/services/NAME`: one service.

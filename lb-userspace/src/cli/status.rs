@@ -12,9 +12,12 @@ use super::{
         Table,
     },
 };
-use crate::admin::{
-    client::Client,
-    types::{CounterView, InterfaceView, NextHopView, Status},
+use crate::{
+    admin::{
+        client::Client,
+        types::{CounterView, InterfaceView, NextHopView, Status},
+    },
+    model::AttachMode,
 };
 
 pub(super) async fn status(client: &Client, json: bool) -> anyhow::Result<Outcome> {
@@ -74,7 +77,8 @@ fn mentions(problem: &str, address: SocketAddr) -> bool {
 fn interfaces(interfaces: &[InterfaceView]) -> String {
     let mut table = Table::new(&[Text("INTERFACE"), Text("CONFIGURED"), Text("ATTACHED")]);
     for interface in interfaces {
-        let (configured, attached) = (interface.configured.name(), interface.attached.name());
+        let attached = interface.attached.map_or("! not attached", AttachMode::name);
+        let configured = interface.configured.name();
         table.row([interface.name.clone(), configured.to_owned(), attached.to_owned()]);
     }
     table.to_string()

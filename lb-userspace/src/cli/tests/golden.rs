@@ -44,6 +44,14 @@ fn a_daemon_without_problems_shows_none() {
 }
 
 #[test]
+fn an_interface_without_the_program_stands_out() {
+    let mut status = fixture::status();
+    status.interfaces[0].attached = None;
+    let words = status::words(&status);
+    assert!(words.contains("eth0       auto        ! not attached\n"), "{words}");
+}
+
+#[test]
 fn a_service_looks_as_it_should() {
     let status = fixture::status();
     assert_golden("service-show.txt", &service::words(&status.services[1], &status.pools[2]));
