@@ -97,12 +97,25 @@ pub fn run(cli: Cli, daemon: &Daemon) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
-            for line in format!("{error:#}").lines() {
+            for line in explain(&error).lines() {
                 eprintln!("error: {line}");
             }
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// An error and its causes in one message. Many messages repeat their cause; it is said once.
+fn explain(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }
 
 /// Writes everything; a reader that has seen enough, as in `shunt status | head`, is no failure.

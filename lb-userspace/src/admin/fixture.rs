@@ -160,7 +160,7 @@ async fn event_loop(
                     ])),
                     "failed" => Err(RequestError::Failed("the kernel says no".to_owned())),
                     "same" => Ok(Changed { operations: vec![] }),
-                    _ => Ok(changed(&["add backend 172.17.0.9:1006 to pool web"])),
+                    _ => Ok(changed(&["+ backend 172.17.0.9:1006 in web: weight 1"])),
                 };
                 _ = reply.send(verdict);
             }

@@ -49,7 +49,8 @@ pub(super) fn words(status: &Status) -> String {
     out + &parts.join("\n")
 }
 
-/// What the daemon complains about, and unresolved backends that it does not mention.
+/// What the daemon complains about, and unresolved backends that it does not mention. It may name
+/// them by their address without port, because the next hop is that of the host.
 fn problems(status: &Status) -> Vec<String> {
     let mut problems = status.problems.clone();
     for pool in &status.pools {
@@ -68,10 +69,11 @@ fn problems(status: &Status) -> Vec<String> {
 }
 
 fn mentions(problem: &str, address: SocketAddr) -> bool {
-    let address = address.to_string();
+    let (address, host) = (address.to_string(), address.ip().to_string());
     problem
         .split(|c: char| c.is_whitespace() || "`,;()".contains(c))
-        .any(|word| word.trim_end_matches([':', '.']) == address)
+        .map(|word| word.strip_suffix([':', '.']).unwrap_or(word))
+        .any(|word| word == address || word == host)
 }
 
 fn interfaces(interfaces: &[InterfaceView]) -> String {

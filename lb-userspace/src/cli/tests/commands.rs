@@ -9,7 +9,7 @@ use tokio::task;
 
 use crate::{
     admin::fixture::{self, Daemon, address, name, weight},
-    cli::{self, Cli, Outcome, execute},
+    cli::{self, Cli, Outcome, execute, explain},
     model::{BackendState, Change},
 };
 
@@ -34,7 +34,7 @@ async fn shunt(socket: &Path, line: &str) -> anyhow::Result<Outcome> {
 }
 
 async fn failure(daemon: &Daemon, line: &str) -> String {
-    format!("{:#}", shunt(&daemon.socket, line).await.unwrap_err())
+    explain(&shunt(&daemon.socket, line).await.unwrap_err())
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_configuration_is_applied() {
         fs::write(&file, text).unwrap();
         shunt(&daemon.socket, &format!("apply {at}{flags}")).await
     };
-    let operation = "add backend 172.17.0.9:1006 to pool web";
+    let operation = "+ backend 172.17.0.9:1006 in web: weight 1";
     let out = apply("x", "").await.unwrap().out;
     assert_eq!(out, format!("{at}: applied, 1 operation:\n  {operation}\n"));
     let out = apply("x", " --dry-run").await.unwrap().out;
@@ -255,7 +255,7 @@ async fn check_needs_no_daemon() {
 async fn without_a_daemon_every_call_says_how_to_start_it() {
     for line in ["status", "service list", "pool show web", "backend drain web 10.0.0.1:80"] {
         let error = shunt(Path::new("/nonexistent/admin.sock"), line).await.unwrap_err();
-        let message = format!("{error:#}");
+        let message = explain(&error);
         assert!(message.starts_with("the daemon is not running (no socket at "), "{message}");
         assert!(message.contains("`shunt run --config FILE`"), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");

@@ -6,7 +6,7 @@ use std::fs;
 use clap::{CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::{Cli, generate};
+use crate::cli::{Cli, explain, generate};
 
 fn read(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split(' '))
@@ -84,6 +84,16 @@ fn wrong_usage_is_exit_code_two() {
         assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
     }
     assert_eq!(read("shunt --help").unwrap_err().exit_code(), 0);
+}
+
+#[test]
+fn a_cause_is_said_once() {
+    let cause = anyhow::anyhow!("no such file").context("cannot read a: no such file");
+    assert_eq!(explain(&cause), "cannot read a: no such file");
+    assert_eq!(
+        explain(&cause.context("cannot apply")),
+        "cannot apply: cannot read a: no such file"
+    );
 }
 
 #[test]
