@@ -84,32 +84,48 @@ pub enum Route {
     None,
 }
 
-/// A verdict and what it is counted under.
+/// What is to become of a packet, and what it is counted under.
 struct Outcome {
-    verdict: Verdict,
+    fate: Fate,
+    /// Where a packet that is sent leaves; 0 for others. It is no part of [`Fate`], because then it
+    /// would be undefined for others, and the compiler would compute with whatever a register
+    /// holds: a pointer, say, which the verifier refuses.
+    egress: u32,
     reason: Reason,
     service: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Pass,
+    Drop,
+    Send,
 }
 
 impl Outcome {
     #[inline(always)]
     const fn pass(service: u32, reason: Reason) -> Self {
-        Self { verdict: Verdict::Pass, reason, service }
+        Self { fate: Fate::Pass, egress: 0, reason, service }
     }
 
     #[inline(always)]
     const fn drop(service: u32, reason: Reason) -> Self {
-        Self { verdict: Verdict::Drop, reason, service }
+        Self { fate: Fate::Drop, egress: 0, reason, service }
     }
 
     #[inline(always)]
-    fn send<F: Frame>(frame: &F, service: u32, reason: Reason, ifindex: u32) -> Self {
-        let verdict = if ifindex == frame.ingress() {
-            Verdict::Transmit
-        } else {
-            Verdict::Redirect { ifindex }
-        };
-        Self { verdict, reason, service }
+    const fn send(service: u32, reason: Reason, egress: u32) -> Self {
+        Self { fate: Fate::Send, egress, reason, service }
+    }
+
+    #[inline(always)]
+    const fn verdict(&self, ingress: u32) -> Verdict {
+        match self.fate {
+            Fate::Pass => Verdict::Pass,
+            Fate::Drop => Verdict::Drop,
+            Fate::Send if self.egress == ingress => Verdict::Transmit,
+            Fate::Send => Verdict::Redirect { ifindex: self.egress },
+        }
     }
 }
 
@@ -122,7 +138,7 @@ pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Verdict {
         Err(reason) => Outcome::pass(0, reason),
     };
     tables.count(outcome.service, outcome.reason, bytes);
-    outcome.verdict
+    outcome.verdict(frame.ingress())
 }
 
 #[inline(always)]
@@ -184,7 +200,7 @@ fn to_backend<F: Frame, T: Tables>(
     }
     rewrite::link(frame, &backend.link)?;
     tables.count_backend(owner, frame.len() as u64);
-    Some(Outcome::send(frame, service.id, Reason::Forwarded, backend.ifindex))
+    Some(Outcome::send(service.id, Reason::Forwarded, backend.ifindex))
 }
 
 /// A client may reuse a port with which it spoke to the backend directly: once the flow is opened
@@ -238,7 +254,7 @@ fn to_client<F: Frame, T: Tables>(
         return Some(Outcome::pass(service, Reason::ReplyUnresolved));
     };
     rewrite::link(frame, &link)?;
-    Some(Outcome::send(frame, service, Reason::Returned, ifindex))
+    Some(Outcome::send(service, Reason::Returned, ifindex))
 }
 
 #[cfg(test)]

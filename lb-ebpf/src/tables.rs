@@ -1,6 +1,6 @@
 //! [`Tables`] over the maps, and the kernel's routing table through its helper.
 
-use core::mem;
+use core::mem::{self, offset_of};
 
 use aya_ebpf::{
     EbpfContext,
@@ -155,13 +155,26 @@ fn lookup_route(ctx: &XdpContext, query: &RouteQuery) -> Route {
 }
 
 /// The first 12 bytes of the frame: destination, then source.
+///
+/// The answer lies on the stack, where the verifier wants every access aligned, and there the MAC
+/// addresses are aligned to two bytes. Volatile, because the compiler would make larger accesses of
+/// neighbouring ones.
 #[inline(always)]
-const fn link(fib: &bpf_fib_lookup) -> [u32; 3] {
-    let [a, b, c, d, e, f] = fib.dmac;
-    let [g, h, i, j, k, l] = fib.smac;
+fn link(fib: &bpf_fib_lookup) -> [u32; 3] {
+    let half = |mac: &[u8; 6], at: usize| {
+        // SAFETY: `at` is below 3, and both addresses begin at an even offset of the structure.
+        let half = unsafe { mac.as_ptr().cast::<u16>().add(at).read_volatile() };
+        half.to_ne_bytes()
+    };
+    let word = |[a, b]: [u8; 2], [c, d]: [u8; 2]| u32::from_ne_bytes([a, b, c, d]);
+    let (to, from) = (&fib.dmac, &fib.smac);
     [
-        u32::from_ne_bytes([a, b, c, d]),
-        u32::from_ne_bytes([e, f, g, h]),
-        u32::from_ne_bytes([i, j, k, l]),
+        word(half(to, 0), half(to, 1)),
+        word(half(to, 2), half(from, 0)),
+        word(half(from, 1), half(from, 2)),
     ]
 }
+
+const _: () = {
+    assert!(offset_of!(bpf_fib_lookup, dmac) % 2 == 0 && offset_of!(bpf_fib_lookup, smac) % 2 == 0);
+};

@@ -1,0 +1,142 @@
+//! What the kernel's routing table answers, and the namespace that makes it do so.
+//!
+//! Two veth pairs within one namespace: `front` with clients, `back` with backends. Nothing is ever
+//! sent; only the routing table, the neighbours and the numbers of the interfaces matter.
+
+use anyhow::Result;
+use lb_common::{abi::AddrBe, decide::Route, host::addr_be};
+use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
+use tests::{netns::Netns, sweep};
+
+use super::{
+    fixture::{CLIENT_V4, CLIENT_V6, address},
+    packet::Mac,
+};
+
+pub(crate) const FRONT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x01];
+pub(crate) const BACK_MAC: Mac = [0x02, 0, 0, 0, 0x02, 0x01];
+pub(crate) const CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x07];
+pub(crate) const ROUTER_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0xfe];
+pub(crate) const BACK_CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x02, 0x99];
+
+/// The balancer's own addresses.
+pub(crate) const OWN: [&str; 2] = ["198.51.100.1:40000", "[2001:db8:1::1]:40000"];
+/// Clients beyond a router next to `front`.
+pub(crate) const FAR: [&str; 2] = ["198.18.0.7:40000", "[2001:db8:100::7]:40000"];
+/// Clients beyond the router, to whom packets of at most 1280 bytes can be sent.
+pub(crate) const SMALL: [&str; 2] = ["198.18.1.7:40000", "[2001:db8:101::7]:40000"];
+/// The same, for packets that are not larger.
+pub(crate) const SMALL_FITS: [&str; 2] = ["198.18.1.8:40000", "[2001:db8:101::8]:40000"];
+/// Everybody next to `front`, and everybody who listens.
+pub(crate) const MANY: [&str; 2] = ["198.51.100.255:40000", "233.252.0.1:40000"];
+/// Clients to whom the routing table forbids to send.
+pub(crate) const UNREACHABLE: [&str; 2] = ["198.18.2.7:40000", "[2001:db8:102::7]:40000"];
+/// Clients without any route.
+pub(crate) const NOWHERE: [&str; 2] = ["198.18.3.7:40000", "[2001:db8:103::7]:40000"];
+/// Clients next to `front` whose MAC address is not known.
+pub(crate) const UNRESOLVED: [&str; 2] = ["198.51.100.66:40000", "[2001:db8:1::66]:40000"];
+/// Clients next to `back`.
+pub(crate) const BACK_CLIENT: [&str; 2] = ["203.0.113.99:40000", "[2001:db8:2::99]:40000"];
+/// Clients next to `front` to whom the cases send only from `closed`.
+pub(crate) const FROM_CLOSED: [&str; 2] = ["198.51.100.8:40000", "[2001:db8:1::8]:40000"];
+
+/// Numbers of the interfaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Links {
+    /// Towards the clients.
+    pub(crate) front: u32,
+    /// Towards the backends.
+    pub(crate) back: u32,
+    /// Packets that arrive here are not forwarded.
+    pub(crate) closed: u32,
+}
+
+impl Links {
+    /// Numbers for the host build alone.
+    pub(crate) const MADE_UP: Self = Self { front: 11, back: 12, closed: 13 };
+
+    /// The numbers in the namespace that the thread is in.
+    pub(crate) fn here() -> Result<Self> {
+        let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+        Ok(Self {
+            front: name_to_index(&socket, "front")?,
+            back: name_to_index(&socket, "back")?,
+            closed: name_to_index(&socket, "closed")?,
+        })
+    }
+}
+
+/// The first 12 bytes of a frame, as words.
+pub(crate) fn link(to: Mac, from: Mac) -> [u32; 3] {
+    let [a, b, c, d, e, f] = to;
+    let [g, h, i, j, k, l] = from;
+    [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes)
+}
+
+/// The answers of the routing table that [`build`] makes, for the host build.
+pub(crate) fn routes(links: &Links) -> Vec<(AddrBe, Route)> {
+    let front = |mac| Route::Via { ifindex: links.front, link: link(mac, FRONT_MAC) };
+    let back = Route::Via { ifindex: links.back, link: link(BACK_CLIENT_MAC, BACK_MAC) };
+    let answers = [
+        ([CLIENT_V4, CLIENT_V6], front(CLIENT_MAC)),
+        (OWN, Route::Local),
+        (MANY, Route::Local),
+        (FAR, front(ROUTER_MAC)),
+        (SMALL, Route::TooBig),
+        (SMALL_FITS, front(ROUTER_MAC)),
+        (UNREACHABLE, Route::None),
+        // The kernel gives the same answer as for its own addresses.
+        (NOWHERE, Route::Local),
+        (UNRESOLVED, Route::Unresolved),
+        (BACK_CLIENT, back),
+        (FROM_CLOSED, Route::None),
+    ];
+    let both = |(clients, route): ([&str; 2], Route)| {
+        clients.map(|client| (addr_be(address(client).ip()), route))
+    };
+    answers.into_iter().flat_map(both).collect()
+}
+
+/// The namespace.
+pub(crate) fn build() -> Result<Netns> {
+    let netns = Netns::new(&sweep::unique())?;
+    for command in COMMANDS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        netns.ip(command)?;
+    }
+    for (key, value) in [
+        ("ipv4/ip_forward", "1"),
+        ("ipv6/conf/all/forwarding", "1"),
+        ("ipv4/conf/closed/forwarding", "0"),
+        ("ipv6/conf/closed/forwarding", "0"),
+    ] {
+        netns.sysctl(key, value)?;
+    }
+    Ok(netns)
+}
+
+const COMMANDS: &str = "
+    link add front address 02:00:00:00:01:01 type veth peer name front-far
+    link add back address 02:00:00:00:02:01 type veth peer name closed
+    link set front up
+    link set front-far up
+    link set back up
+    link set closed up
+    addr add 198.51.100.1/24 dev front
+    addr add 203.0.113.1/24 dev back
+    addr add 2001:db8:1::1/64 dev front nodad
+    addr add 2001:db8:2::1/64 dev back nodad
+    neigh add 198.51.100.7 lladdr 02:00:00:00:01:07 nud permanent dev front
+    neigh add 198.51.100.8 lladdr 02:00:00:00:01:08 nud permanent dev front
+    neigh add 198.51.100.254 lladdr 02:00:00:00:01:fe nud permanent dev front
+    neigh add 203.0.113.99 lladdr 02:00:00:00:02:99 nud permanent dev back
+    neigh add 2001:db8:1::7 lladdr 02:00:00:00:01:07 nud permanent dev front
+    neigh add 2001:db8:1::8 lladdr 02:00:00:00:01:08 nud permanent dev front
+    neigh add 2001:db8:1::fe lladdr 02:00:00:00:01:fe nud permanent dev front
+    neigh add 2001:db8:2::99 lladdr 02:00:00:00:02:99 nud permanent dev back
+    route add 198.18.0.0/24 via 198.51.100.254
+    route add 198.18.1.0/24 via 198.51.100.254 mtu lock 1280
+    route add unreachable 198.18.2.0/24
+    route add 2001:db8:100::/48 via 2001:db8:1::fe
+    route add 2001:db8:101::/48 via 2001:db8:1::fe mtu lock 1280
+    route add unreachable 2001:db8:102::/48
+";

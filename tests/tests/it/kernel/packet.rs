@@ -1,0 +1,161 @@
+//! Packets as the cases describe them.
+//!
+//! Every length and checksum is the work of an independent packet library: an expected packet is
+//! built from scratch, never derived from what our own code did.
+
+use std::net::SocketAddr;
+
+use etherparse::{
+    IpHeaders, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder, TcpHeader, ip_number,
+};
+use lb_common::wire::transport::TCP;
+
+/// A MAC address.
+pub(crate) type Mac = [u8; 6];
+
+/// A TCP segment or UDP datagram in an Ethernet frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) link_to: Mac,
+    pub(crate) link_from: Mac,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) protocol: u8,
+    pub(crate) ttl: u8,
+    /// Of TCP; a segment without SYN has ACK.
+    pub(crate) syn: bool,
+    /// Identification of IPv4.
+    pub(crate) id: u16,
+    pub(crate) payload: Vec<u8>,
+    /// Bytes behind the IP packet.
+    pub(crate) padding: usize,
+}
+
+impl Packet {
+    /// A packet with some payload of even length.
+    pub(crate) fn new(from: SocketAddr, to: SocketAddr, protocol: u8) -> Self {
+        Self {
+            link_to: [0; 6],
+            link_from: [0; 6],
+            from,
+            to,
+            protocol,
+            ttl: 64,
+            syn: false,
+            id: 0x1234,
+            payload: b"Hello, world".to_vec(),
+            padding: 0,
+        }
+    }
+
+    /// With other link addresses.
+    pub(crate) fn link(self, link_to: Mac, link_from: Mac) -> Self {
+        Self { link_to, link_from, ..self }
+    }
+
+    /// With another source.
+    pub(crate) fn from(self, from: SocketAddr) -> Self {
+        Self { from, ..self }
+    }
+
+    /// With another source port.
+    pub(crate) fn from_port(mut self, port: u16) -> Self {
+        self.from.set_port(port);
+        self
+    }
+
+    /// With another destination.
+    pub(crate) fn to(self, to: SocketAddr) -> Self {
+        Self { to, ..self }
+    }
+
+    /// With another destination port.
+    pub(crate) fn to_port(mut self, port: u16) -> Self {
+        self.to.set_port(port);
+        self
+    }
+
+    /// As the first segment of a connection.
+    pub(crate) fn syn(self) -> Self {
+        Self { syn: true, payload: Vec::new(), ..self }
+    }
+
+    /// With another time to live.
+    pub(crate) fn ttl(self, ttl: u8) -> Self {
+        Self { ttl, ..self }
+    }
+
+    /// With another payload.
+    pub(crate) fn payload(self, payload: impl Into<Vec<u8>>) -> Self {
+        Self { payload: payload.into(), ..self }
+    }
+
+    /// With a payload that makes the IP packet so long.
+    pub(crate) fn ip_len(self, length: usize) -> Self {
+        let headers = self.clone().payload([]).build().len() - 14;
+        // Nothing that repeats every two bytes, which a checksum might not notice.
+        let payload: Vec<u8> = (0..=250).cycle().take(length - headers).collect();
+        self.payload(payload)
+    }
+
+    /// The frame.
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let ip = PacketBuilder::ethernet2(self.link_from, self.link_to).ip(self.ip());
+        let mut bytes = Vec::new();
+        let written = if self.protocol == TCP {
+            ip.tcp_header(self.tcp()).write(&mut bytes, &self.payload)
+        } else {
+            ip.udp(self.from.port(), self.to.port()).write(&mut bytes, &self.payload)
+        };
+        written.expect("a vector takes everything");
+        bytes.resize(bytes.len() + self.padding, 0xee);
+        bytes
+    }
+
+    /// Fields that balancing leaves alone have values that would be missed.
+    fn ip(&self) -> IpHeaders {
+        match (self.from, self.to) {
+            (SocketAddr::V4(from), SocketAddr::V4(to)) => {
+                let (from, to) = (from.ip().octets(), to.ip().octets());
+                let header = Ipv4Header::new(0, self.ttl, ip_number::TCP, from, to);
+                let mut header = header.expect("an empty payload");
+                header.identification = self.id;
+                header.dscp = 46.try_into().expect("six bits");
+                IpHeaders::Ipv4(header, Default::default())
+            }
+            (SocketAddr::V6(from), SocketAddr::V6(to)) => {
+                let header = Ipv6Header {
+                    traffic_class: 0xb9,
+                    flow_label: Ipv6FlowLabel::try_new(0xa_bcde).expect("20 bits"),
+                    hop_limit: self.ttl,
+                    source: from.ip().octets(),
+                    destination: to.ip().octets(),
+                    ..Ipv6Header::default()
+                };
+                IpHeaders::Ipv6(header, Default::default())
+            }
+            _ => panic!("one family: {} to {}", self.from, self.to),
+        }
+    }
+
+    fn tcp(&self) -> TcpHeader {
+        let mut header = TcpHeader::new(self.from.port(), self.to.port(), 0x0102_0304, 0xfaf0);
+        header.syn = self.syn;
+        header.ack = !self.syn;
+        header.psh = !self.payload.is_empty();
+        header.acknowledgment_number = if self.syn { 0 } else { 0x0506_0708 };
+        header
+    }
+}
+
+/// A frame with some bytes replaced.
+pub(crate) fn patched(mut frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
+    frame.splice(at..at + bytes.len(), bytes.iter().copied());
+    frame
+}
+
+/// A frame with its end cut off.
+pub(crate) fn cut(mut frame: Vec<u8>, length: usize) -> Vec<u8> {
+    frame.truncate(length);
+    frame
+}
