@@ -76,11 +76,12 @@ pub enum Route {
     },
     /// To a next hop whose MAC address is not known yet.
     Unresolved,
-    /// Nowhere else: the address is the balancer's own, or not a unicast address.
+    /// Nowhere else: the address is the balancer's own, or not a unicast address, or no route leads
+    /// there. The kernel gives the same answer for all of them.
     Local,
     /// Too large for the way there.
     TooBig,
-    /// No route, or forwarding is switched off.
+    /// Forbidden by a route, or forwarding is switched off.
     None,
 }
 

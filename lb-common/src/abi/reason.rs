@@ -69,11 +69,13 @@ reasons! {
     Fragment = 8, "fragment";
     /// Passed: neither TCP nor UDP, or behind an IPv6 extension header.
     OtherProtocol = 9, "other-protocol";
-    /// Passed: sent by a backend to the balancer itself (a health check, a proxied request).
+    /// Passed: sent by a backend to the balancer itself (a health check, a proxied request), or to
+    /// where no route leads.
     ReplyToBalancer = 10, "reply-to-balancer";
     /// Passed: sent by a backend to a client that speaks to it directly, past the service.
     ReplyDirect = 11, "reply-direct";
-    /// Passed: sent by a backend, but the kernel has no route to the client or does not forward.
+    /// Passed: sent by a backend, but a route forbids the way to the client, or the kernel does not
+    /// forward.
     ReplyUnroutable = 12, "reply-unroutable";
     /// Passed: a reply too large for the way to the client; the kernel tells the backend.
     ReplyTooBig = 13, "reply-too-big";

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use aya::maps::{Array, MapData};
-use lb_common::abi::Reason;
+use lb_common::abi::{Reason, Verdict};
 use tests::require::{self, Need};
 
 use self::{
@@ -25,6 +25,7 @@ mod machine;
 mod network;
 mod object;
 mod packet;
+mod services;
 
 /// Whether programs can be loaded and networks be made. If not, the reason is printed.
 fn kernel_is_ready() -> bool {
@@ -72,7 +73,7 @@ fn the_table_is_sound() {
     for reason in Reason::ALL {
         assert!(reasons.contains(reason), "no case for {reason:?}");
     }
-    for (id, spec) in (1..).zip(fixture::SERVICES) {
+    for (id, spec) in (1..).zip(services::SERVICES) {
         assert_eq!(spec.id, id, "services stand in the order of their ids");
     }
 }
@@ -103,6 +104,27 @@ fn host_and_kernel_agree_with_the_table() -> Result<()> {
         for case in host_only {
             println!("host only: {}: {}", case.name, case.host_only.unwrap_or_default());
         }
+        Ok(())
+    })
+}
+
+/// The daemon takes an interface out of the map when it goes; packets on their way there are lost,
+/// and not passed to the kernel half rewritten.
+#[test]
+fn what_is_for_an_interface_that_has_gone_is_dropped() -> Result<()> {
+    if !kernel_is_ready() {
+        return Ok(());
+    }
+    network::build()?.enter(|| {
+        let links = Links::here()?;
+        let rows = Rows::new(&links);
+        let mut machine = Machine::new(&rows, links)?;
+        let spec = services::NAT_V4_TCP;
+        let frame = spec.request().build();
+        // No interface has this number, so that none can be redirected to.
+        let nowhere = Verdict::Redirect { ifindex: u32::MAX };
+        let case = case::case("gone", links.front, frame).forwards(nowhere, &spec, Vec::new());
+        assert_eq!(machine.run(&case)?.verdict, Verdict::Drop);
         Ok(())
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use lb_common::abi::{Counter, Reason, Verdict};
 
-use super::fixture::Spec;
+use super::services::Spec;
 
 /// A frame and what must become of it.
 #[derive(Debug)]

@@ -15,8 +15,9 @@ use lb_userspace::dataplane::object::OBJECT;
 
 use super::{
     case::{Case, Outcome},
-    fixture::{Rows, SERVICES},
+    fixture::Rows,
     network::Links,
+    services::SERVICES,
 };
 
 /// Room for the frame to grow, which it must not.
@@ -46,7 +47,8 @@ impl Machine {
     /// Loads the object in the namespace that the thread is in, and fills its maps.
     pub(crate) fn new(rows: &Rows, links: Links) -> Result<Self> {
         let mut ebpf = load()?;
-        let mut services = HashMap::<_, Endpoint, Service>::try_from(take(&mut ebpf, maps::SERVICES)?)?;
+        let mut services =
+            HashMap::<_, Endpoint, Service>::try_from(take(&mut ebpf, maps::SERVICES)?)?;
         for (vip, service) in &rows.services {
             services.insert(vip, service, 0)?;
         }
@@ -58,7 +60,8 @@ impl Machine {
         for (id, backend) in &rows.backends {
             table.set(*id, backend, 0)?;
         }
-        let mut origins = HashMap::<_, Endpoint, Origin>::try_from(take(&mut ebpf, maps::ORIGINS)?)?;
+        let mut origins =
+            HashMap::<_, Endpoint, Origin>::try_from(take(&mut ebpf, maps::ORIGINS)?)?;
         for (backend, origin) in &rows.origins {
             origins.insert(backend, origin, 0)?;
         }

@@ -3,14 +3,16 @@
 //! Two veth pairs within one namespace: `front` with clients, `back` with backends. Nothing is ever
 //! sent; only the routing table, the neighbours and the numbers of the interfaces matter.
 
+use std::array;
+
 use anyhow::Result;
 use lb_common::{abi::AddrBe, decide::Route, host::addr_be};
 use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 use tests::{netns::Netns, sweep};
 
 use super::{
-    fixture::{CLIENT_V4, CLIENT_V6, address},
     packet::Mac,
+    services::{CLIENT_V4, CLIENT_V6, address},
 };
 
 pub(crate) const FRONT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x01];
@@ -68,9 +70,10 @@ impl Links {
 
 /// The first 12 bytes of a frame, as words.
 pub(crate) fn link(to: Mac, from: Mac) -> [u32; 3] {
-    let [a, b, c, d, e, f] = to;
-    let [g, h, i, j, k, l] = from;
-    [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes)
+    let both = [to, from].concat();
+    let (words, _) = both.as_chunks();
+    let mut words = words.iter().copied().map(u32::from_ne_bytes);
+    array::from_fn(|_| words.next().unwrap_or(0))
 }
 
 /// The answers of the routing table that [`build`] makes, for the host build.

@@ -1,1 +1,103 @@
-//! The object itself.
+//! The object itself: it loads, holds no panic, and has the maps that the daemon expects.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use aya::{maps::MapInfo, programs::Xdp};
+use lb_common::{
+    abi::{Backend, Counter, Endpoint, FlowKey, Meta, Origin, Service},
+    limits::{
+        MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_INTERFACES, MAX_SERVICES, PROGRAM,
+        RING_SLOTS, maps,
+    },
+};
+use lb_userspace::dataplane::object::OBJECT;
+
+use super::{kernel_is_ready, machine};
+
+/// Name, size of a key and of a value, and number of entries of each map. An interface is stored
+/// with the program that runs behind the redirect (`struct bpf_devmap_val`), or without in kernels
+/// before 5.8.
+const MAPS: [(&str, usize, usize, u32); 10] = [
+    (maps::META, 4, size_of::<Meta>(), 1),
+    (maps::SERVICES, size_of::<Endpoint>(), size_of::<Service>(), MAX_SERVICES),
+    (maps::RINGS, 4, size_of::<u64>(), RING_SLOTS),
+    (maps::BACKENDS, 4, size_of::<Backend>(), MAX_BACKENDS),
+    (maps::ORIGINS, size_of::<Endpoint>(), size_of::<Origin>(), MAX_BACKENDS),
+    (maps::DIRECT_FLOWS, size_of::<FlowKey>(), size_of::<u32>(), MAX_DIRECT_FLOWS),
+    (maps::DIRECT_SEEN, 4, size_of::<u32>(), MAX_BACKENDS),
+    (maps::INTERFACES, 4, 8, MAX_INTERFACES),
+    (maps::PACKET_COUNTERS, 4, size_of::<Counter>(), MAX_COUNTERS),
+    (maps::BACKEND_COUNTERS, 4, size_of::<Counter>(), MAX_BACKENDS),
+];
+
+/// The verifier gives up after a million instructions; this leaves room for its other versions.
+const MOST_INSTRUCTIONS: u32 = 100_000;
+
+/// An unconditional jump to itself, as an instruction.
+const ENDLESS_LOOP: [u8; 8] = [0x05, 0, 0xff, 0xff, 0, 0, 0, 0];
+
+#[test]
+fn the_program_loads() -> Result<()> {
+    if !kernel_is_ready() {
+        return Ok(());
+    }
+    let ebpf = machine::load()?;
+    let program: &Xdp = ebpf.program(PROGRAM).context("no such program")?.try_into()?;
+    let info = program.info()?;
+    assert_eq!(info.name_as_str(), Some(PROGRAM));
+    let verified = info.verified_instruction_count();
+    let shown = |number: Option<u32>| number.map_or("?".into(), |number| number.to_string());
+    println!(
+        "the verifier followed {} instructions; {} bytes translated",
+        shown(verified),
+        shown(info.size_translated())
+    );
+    assert!(verified.is_none_or(|count| count < MOST_INSTRUCTIONS), "{verified:?} instructions");
+    Ok(())
+}
+
+#[test]
+fn the_maps_are_those_of_the_abi() -> Result<()> {
+    if !kernel_is_ready() {
+        return Ok(());
+    }
+    let ebpf = machine::load()?;
+    let names: BTreeSet<&str> = ebpf.maps().map(|(name, _)| name).collect();
+    assert_eq!(names, BTreeSet::from(maps::ALL), "maps of the object, and those of `limits`");
+    assert_eq!(names, MAPS.iter().map(|(name, ..)| *name).collect(), "maps, and those asserted");
+
+    let program: &Xdp = ebpf.program(PROGRAM).context("no such program")?.try_into()?;
+    let ids = program.info()?.map_ids()?.context("the kernel does not tell")?;
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        let info = MapInfo::from_id(id)?;
+        let kernel_name = info.name_as_str().context("a map without a name")?;
+        // The kernel keeps 15 bytes of a name.
+        let (name, key, value, entries) = MAPS
+            .into_iter()
+            .find(|(name, ..)| name.get(..15).unwrap_or(name) == kernel_name)
+            .with_context(|| format!("nobody expects a map {kernel_name}"))?;
+        let sizes = (info.key_size() as usize, info.value_size() as usize, info.max_entries());
+        assert_eq!(sizes, (key, value, entries), "{name}: key, value, entries");
+        seen.insert(name);
+    }
+    // Which version the tables are is for the daemon alone.
+    let unused: Vec<_> = names.difference(&seen).collect();
+    assert_eq!(unused, [&maps::META], "maps that the program does not use");
+    Ok(())
+}
+
+/// A panic would be a call of a function of `core::panicking`, or, when the compiler put our panic
+/// handler in its place, an endless loop.
+#[test]
+fn no_panic_is_in_the_object() {
+    let strings = OBJECT.split(|byte| *byte == 0).filter_map(|bytes| str::from_utf8(bytes).ok());
+    // In debug information the name of the module may stand without any function of it.
+    let panics: Vec<_> =
+        strings.filter(|name| name.contains("panic") && *name != "panicking").collect();
+    assert!(panics.is_empty(), "panics: {panics:?}");
+
+    let (instructions, _) = OBJECT.as_chunks::<8>();
+    assert!(!instructions.contains(&ENDLESS_LOOP), "an endless loop: the panic handler");
+}

@@ -6,7 +6,8 @@
 use std::net::SocketAddr;
 
 use etherparse::{
-    IpHeaders, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder, TcpHeader, ip_number,
+    IpHeaders, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6FlowLabel, Ipv6Header,
+    PacketBuilder, TcpHeader, ip_number,
 };
 use lb_common::wire::transport::TCP;
 
@@ -53,13 +54,18 @@ impl Packet {
         Self { link_to, link_from, ..self }
     }
 
+    /// With another transport header.
+    pub(crate) fn protocol(self, protocol: u8) -> Self {
+        Self { protocol, ..self }
+    }
+
     /// With another source.
     pub(crate) fn from(self, from: SocketAddr) -> Self {
         Self { from, ..self }
     }
 
     /// With another source port.
-    pub(crate) fn from_port(mut self, port: u16) -> Self {
+    pub(crate) fn source_port(mut self, port: u16) -> Self {
         self.from.set_port(port);
         self
     }
@@ -70,7 +76,7 @@ impl Packet {
     }
 
     /// With another destination port.
-    pub(crate) fn to_port(mut self, port: u16) -> Self {
+    pub(crate) fn destination_port(mut self, port: u16) -> Self {
         self.to.set_port(port);
         self
     }
@@ -121,7 +127,7 @@ impl Packet {
                 let mut header = header.expect("an empty payload");
                 header.identification = self.id;
                 header.dscp = 46.try_into().expect("six bits");
-                IpHeaders::Ipv4(header, Default::default())
+                IpHeaders::Ipv4(header, Ipv4Extensions::default())
             }
             (SocketAddr::V6(from), SocketAddr::V6(to)) => {
                 let header = Ipv6Header {
@@ -132,7 +138,7 @@ impl Packet {
                     destination: to.ip().octets(),
                     ..Ipv6Header::default()
                 };
-                IpHeaders::Ipv6(header, Default::default())
+                IpHeaders::Ipv6(header, Ipv6Extensions::default())
             }
             _ => panic!("one family: {} to {}", self.from, self.to),
         }

@@ -4,11 +4,11 @@ use lb_common::abi::Verdict;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
-        CLIENT_V4, DSR_V4_TCP, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
-    },
     network::{CLIENT_MAC, Links},
     packet::{Packet, patched},
+    services::{
+        CLIENT_V4, DSR_V4_TCP, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
+    },
 };
 
 /// Where the checksums stand in the frame.

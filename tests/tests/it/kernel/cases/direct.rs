@@ -4,11 +4,11 @@ use lb_common::abi::{Reason, Verdict};
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
-        CLIENT_V4, CLIENT_V6, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
-    },
     network::{CLIENT_MAC, Links},
     packet::Packet,
+    services::{
+        CLIENT_V4, CLIENT_V6, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
+    },
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
@@ -49,7 +49,7 @@ fn of(links: &Links, what: &str, spec: &Spec, client: &str) -> [Case; 4] {
     let service = opening(spec.request());
     let direct = service.clone().to(spec.backend(0));
     let reply = spec.reply(address(client));
-    let other = reply.clone().to_port(40_001);
+    let other = reply.clone().destination_port(40_001);
     let front = Verdict::Redirect { ifindex: links.front };
     let returned = |reply: &Packet| spec.returned(reply, CLIENT_MAC).build();
     let name = |tail: &str| format!("{what}: {tail}");

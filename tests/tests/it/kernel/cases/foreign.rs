@@ -11,9 +11,9 @@ use lb_common::{
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{NAT_V4_TCP, NAT_V6_TCP, address},
     network::{CLIENT_MAC, FRONT_MAC, Links},
     packet::patched,
+    services::{NAT_V4_TCP, NAT_V6_TCP, address},
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
@@ -25,23 +25,15 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
     vec![
         other("another address, IPv4", v4.clone().to(address("192.0.2.11:80")).build()),
         other("another address, IPv6", v6.clone().to(address("[2001:db8:10::11]:80")).build()),
-        other("another port, IPv4", v4.clone().to_port(81).build()),
-        other("another port, IPv6", v6.clone().to_port(81).build()),
-        other(
-            "another protocol",
-            {
-                let mut p = v4.clone();
-                p.protocol = UDP;
-                p
-            }
-            .build(),
-        ),
+        other("another port, IPv4", v4.clone().destination_port(81).build()),
+        other("another port, IPv6", v6.clone().destination_port(81).build()),
+        other("another protocol", v4.clone().protocol(UDP).build()),
         other("from the service itself", v4.clone().from(v4.to).to(v4.from).build()),
         other("the balancer's own address", v4.clone().to(address("198.51.100.1:80")).build()),
         other("an IPv4 service in IPv6 disguise", v6.clone().to(mapped("192.0.2.10")).build()),
         other(
             "an IPv4 backend in IPv6 disguise",
-            v6.clone().from(mapped("203.0.113.11")).from_port(8080).build(),
+            v6.clone().from(mapped("203.0.113.11")).source_port(8080).build(),
         ),
         pass("ARP", arp(), Reason::NotIp),
         pass("VLAN tag", vlan(), Reason::NotIp),

@@ -5,13 +5,13 @@ use lb_common::abi::Verdict;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
+    network::Links,
+    packet::Packet,
+    services::{
         DSR_V4_TCP, DSR_V4_UDP, DSR_V4_UDP_FRONT, DSR_V6_TCP, DSR_V6_TCP_FRONT, DSR_V6_UDP,
         NAT_V4_TCP, NAT_V4_TCP_FRONT, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, NAT_V6_UDP_FRONT,
         SPREAD_V4, SPREAD_V6, Spec,
     },
-    network::Links,
-    packet::Packet,
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
@@ -57,21 +57,18 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
     cases
 }
 
-/// Source port and the backend that owns its slot. Computed by an independent implementation of the
-/// flow hash, in Python: a change moves every flow of a fleet.
-const PLACES: [(Spec, &str, [(u16, u32); 4]); 2] = [
-    (SPREAD_V4, "IPv4", [(40_000, 0), (40_008, 1), (40_002, 2), (40_001, 3)]),
-    (SPREAD_V6, "IPv6", [(40_000, 0), (40_004, 1), (40_001, 2), (40_002, 3)]),
-];
+/// Source port, and the backend that owns the slot of the flow. Computed by an independent
+/// implementation of the flow hash, in Python: a change moves every flow of a fleet.
+const PLACES_V4: [(u16, u32); 4] = [(40_000, 0), (40_008, 1), (40_002, 2), (40_001, 3)];
+const PLACES_V6: [(u16, u32); 4] = [(40_000, 0), (40_004, 1), (40_001, 2), (40_002, 3)];
 
 fn spread(ingress: u32, verdict: Verdict) -> impl Iterator<Item = Case> {
-    let one = move |spec: Spec, family: &str, port: u16, place: u32| {
-        let packet = spec.request().from_port(port);
+    let one = move |family: &str, spec: Spec, (port, place): (u16, u32)| {
+        let packet = spec.request().source_port(port);
         let expected = spec.delivered_to(place, &packet).build();
         let name = format!("{family}: port {port} belongs to backend {place}");
         case(name, ingress, packet.build()).forwards_to(place, verdict, &spec, expected)
     };
-    PLACES.into_iter().flat_map(move |(spec, family, places)| {
-        places.into_iter().map(move |(port, place)| one(spec, family, port, place))
-    })
+    let v4 = PLACES_V4.into_iter().map(move |place| one("IPv4", SPREAD_V4, place));
+    v4.chain(PLACES_V6.into_iter().map(move |place| one("IPv6", SPREAD_V6, place)))
 }

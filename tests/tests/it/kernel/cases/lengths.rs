@@ -9,11 +9,11 @@ use lb_common::abi::Reason;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
-        CLIENT_V4, CLIENT_V6, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
-    },
     network::{CLIENT_MAC, FRONT_MAC, Links},
     packet::patched,
+    services::{
+        CLIENT_V4, CLIENT_V6, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
+    },
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {

@@ -4,11 +4,11 @@ use lb_common::abi::{Reason, Verdict};
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
+    network::Links,
+    services::{
         DSR_V4_TCP_NEW, DSR_V6_UDP_NEW, DSR_V6_UDP_SMALL, EMPTY_V4_TCP, EMPTY_V6_UDP,
         NAT_V4_TCP_NEW, NAT_V4_TCP_SMALL, NAT_V6_UDP_NEW, Spec,
     },
-    network::Links,
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {

@@ -4,20 +4,20 @@ use lb_common::abi::Verdict;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{CLIENT_V4, CLIENT_V6, NAT_V4_TCP, PORT_0, PORT_65535, Spec, address},
     network::{CLIENT_MAC, Links},
+    services::{CLIENT_V4, CLIENT_V6, NAT_V4_TCP, PORT_0, PORT_65535, Spec, address},
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
     let back = Verdict::Redirect { ifindex: links.back };
     let front = Verdict::Redirect { ifindex: links.front };
     let from = |name: &str, spec: &Spec, port: u16| {
-        let packet = spec.request().from_port(port);
+        let packet = spec.request().source_port(port);
         let expected = spec.delivered(&packet).build();
         case(name, links.front, packet.build()).forwards(back, spec, expected)
     };
     let reply = |name: &str, spec: &Spec, client: &str, port: u16| {
-        let packet = spec.reply(address(client)).to_port(port);
+        let packet = spec.reply(address(client)).destination_port(port);
         let expected = spec.returned(&packet, CLIENT_MAC).build();
         case(name, links.back, packet.build()).returns(front, spec, expected)
     };

@@ -4,30 +4,22 @@ use lb_common::abi::{Reason, Verdict};
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
+    network::{
+        self, BACK_CLIENT, BACK_CLIENT_MAC, BACK_MAC, CLIENT_MAC, FAR, FROM_CLOSED, Links, MANY,
+        NOWHERE, OWN, ROUTER_MAC, SMALL, SMALL_FITS, UNREACHABLE, UNRESOLVED,
+    },
+    packet::{Mac, Packet},
+    services::{
         CLIENT_V4, CLIENT_V6, DSR_V4_TCP, NAT_V4_TCP, NAT_V4_TCP_FRONT, NAT_V4_UDP, NAT_V6_TCP,
         NAT_V6_UDP, NAT_V6_UDP_FRONT, SPREAD_V4, Spec, address,
     },
-    network::{
-        self, BACK_CLIENT, BACK_CLIENT_MAC, BACK_MAC, CLIENT_MAC, FAR, FROM_CLOSED, Links, MANY, NOWHERE,
-        OWN, ROUTER_MAC, SMALL, SMALL_FITS, UNREACHABLE, UNRESOLVED,
-    },
-    packet::{Mac, Packet},
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
-    [returned(links), left_to_the_kernel(links), no_replies(links)].concat_cases()
-}
-
-/// Vectors of cases, joined; cases are not `Clone`.
-trait ConcatCases {
-    fn concat_cases(self) -> Vec<Case>;
-}
-
-impl<const N: usize> ConcatCases for [Vec<Case>; N] {
-    fn concat_cases(self) -> Vec<Case> {
-        self.into_iter().flatten().collect()
-    }
+    let mut cases = returned(links);
+    cases.extend(left_to_the_kernel(links));
+    cases.extend(no_replies(links));
+    cases
 }
 
 fn returned(links: &Links) -> Vec<Case> {
@@ -141,9 +133,9 @@ fn no_replies(links: &Links) -> Vec<Case> {
     let other =
         |name: &str, packet: Packet| case(name, links.back, packet.build()).passes(Reason::NotOurs);
     let reply = NAT_V4_TCP.reply(address(CLIENT_V4));
-    let udp = Packet { protocol: NAT_V4_UDP.protocol, ..reply.clone() };
+    let udp = reply.clone().protocol(NAT_V4_UDP.protocol);
     vec![
-        other("a backend's other port", reply.clone().from_port(8081)),
+        other("a backend's other port", reply.clone().source_port(8081)),
         other("a backend's port of the other protocol", udp),
         other("the neighbour of a backend", reply.from(address("203.0.113.10:8080"))),
         // It answers with the address of the service by itself.

@@ -4,12 +4,12 @@ use lb_common::abi::Verdict;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
+    network::{CLIENT_MAC, Links},
+    packet::Packet,
+    services::{
         CLIENT_V4, CLIENT_V6, DSR_V4_TCP, DSR_V4_UDP, DSR_V6_UDP_JUMBO, NAT_V4_TCP,
         NAT_V4_TCP_JUMBO, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
     },
-    network::{CLIENT_MAC, Links},
-    packet::Packet,
 };
 
 /// The largest frame of a test run: a page of 4096 bytes less the headroom (256) and the structure

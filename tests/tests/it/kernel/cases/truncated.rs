@@ -5,9 +5,9 @@ use lb_common::abi::Reason;
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{DSR_V4_UDP, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec},
     network::Links,
     packet::{cut, patched},
+    services::{DSR_V4_UDP, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec},
 };
 
 const TOO_SHORT: &str = "a test run takes no frame without a whole Ethernet header";

@@ -4,11 +4,11 @@ use lb_common::abi::{Reason, Verdict};
 
 use crate::kernel::{
     case::{Case, case},
-    fixture::{
+    network::{CLIENT_MAC, Links, OWN},
+    services::{
         CLIENT_V4, CLIENT_V6, DSR_V4_TCP, DSR_V6_UDP, NAT_V4_TCP, NAT_V4_TCP_NEW, NAT_V4_UDP,
         NAT_V6_TCP, NAT_V6_UDP, Spec, address,
     },
-    network::{CLIENT_MAC, Links, OWN},
 };
 
 pub(crate) fn cases(links: &Links) -> Vec<Case> {
