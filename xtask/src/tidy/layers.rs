@@ -35,7 +35,7 @@ const LB_COMMON: &[Layer] = &[
     ("maglev", &["limits", "abi", "hash", "slot"]),
     ("decide", &["limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev"]),
     // Frames and tables in ordinary memory, for the host.
-    ("host", &["limits", "abi", "wire", "decide"]),
+    ("host", &["limits", "abi", "wire", "slot", "decide"]),
 ];
 
 const LB_USERSPACE: &[Layer] = &[
