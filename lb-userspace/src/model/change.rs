@@ -87,13 +87,13 @@ pub enum ChangeError {
 impl Desired {
     /// This configuration with a list of changes made, all or none.
     pub fn with(&self, changes: &[Change]) -> Result<Self, ChangeError> {
-        let mut changed = self.clone();
+        let mut desired = self.clone();
         for change in changes {
-            changed.make(change)?;
+            desired.make(change)?;
         }
-        match rules::problems(&changed).into_iter().next() {
+        match rules::problems(&desired).into_iter().next() {
             Some(problem) => Err(ChangeError::Rule { message: problem.message }),
-            None => Ok(changed),
+            None => Ok(desired),
         }
     }
 

@@ -10,6 +10,9 @@ use lb_common::limits::MAX_WEIGHT;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// Bytes of a name in the kernel (`IFNAMSIZ`), less the NUL that ends it.
+const LONGEST_INTERFACE_NAME: usize = 15;
+
 /// Why a small value was refused.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum ValueError {
@@ -47,9 +50,17 @@ pub enum ValueError {
     },
     /// The address of a backend.
     #[error(
-        "`{given}` is not a backend address: write ADDRESS:PORT, such as `172.17.0.4:1001` or `[2001:db8::4]:1001`"
+        "`{given}` is not a backend address: write IP:PORT, such as `172.17.0.4:1001` or `[2001:db8::4]:1001` (host names are not looked up)"
     )]
     Backend {
+        /// What was given.
+        given: String,
+    },
+    /// The name of an interface.
+    #[error(
+        "`{given}` is not the name of an interface: use 1 to {LONGEST_INTERFACE_NAME} bytes without `/`, `:` and white space, as `ip link` shows it"
+    )]
+    Interface {
         /// What was given.
         given: String,
     },
@@ -223,6 +234,17 @@ pub fn backend_address(given: &str) -> Result<SocketAddr, ValueError> {
     usable(address)
 }
 
+/// Reads the name of an interface, by the rules of the kernel (`dev_valid_name`).
+pub fn interface_name(given: &str) -> Result<String, ValueError> {
+    let legal = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | ':');
+    let fits = (1..=LONGEST_INTERFACE_NAME).contains(&given.len());
+    if fits && given.chars().all(legal) && !matches!(given, "." | "..") {
+        Ok(given.to_owned())
+    } else {
+        Err(ValueError::Interface { given: given.to_owned() })
+    }
+}
+
 fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
     let refuse = |why| Err(ValueError::Address { given: address.to_string(), why });
     let ip = address.ip();
@@ -238,6 +260,9 @@ fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
     if let SocketAddr::V6(v6) = address {
         if v6.ip().to_ipv4_mapped().is_some() {
             return refuse("it is an IPv4 address in IPv6 clothes; write it as IPv4");
+        }
+        if v6.scope_id() != 0 {
+            return refuse("only link-local addresses have a zone (`%...`); give it without one");
         }
         if v6.ip().is_unicast_link_local() {
             return refuse(

@@ -28,6 +28,8 @@ pub enum Subject {
 pub struct Problem {
     /// What it is about.
     pub subject: Subject,
+    /// The key of its section in the configuration file that it is about, if it is about one.
+    pub key: Option<&'static str>,
     /// What is wrong and what to do.
     pub message: String,
 }
@@ -51,6 +53,7 @@ fn duplicate_vips(desired: &Desired, found: &mut Vec<Problem>) {
             Entry::Vacant(vacant) => _ = vacant.insert(name),
             Entry::Occupied(owner) => found.push(Problem {
                 subject: Subject::Service(name.clone()),
+                key: Some("listen"),
                 message: format!(
                     "service `{name}` listens on {}, as service `{}` does; give each its own address, port or protocol",
                     service.listen,
@@ -62,43 +65,63 @@ fn duplicate_vips(desired: &Desired, found: &mut Vec<Problem>) {
 }
 
 fn pool_fits(desired: &Desired, name: &Name, service: &Service, found: &mut Vec<Problem>) {
+    let of_service =
+        |message| Problem { subject: Subject::Service(name.clone()), key: Some("pool"), message };
     let Some(pool) = desired.pools.get(&service.pool) else {
-        found.push(Problem {
-            subject: Subject::Service(name.clone()),
-            message: format!(
-                "service `{name}` sends to pool `{}`, which does not exist; {}",
-                service.pool,
-                known_pools(desired)
-            ),
-        });
+        let message = missing_pool(desired, &format!("service `{name}`"), &service.pool);
+        found.extend(message.map(of_service));
         return;
     };
+    if pool.backends.len() > 1
+        && pool.backends.keys().all(|backend| !same_family(service, *backend))
+    {
+        found.push(of_service(format!(
+            "no backend of pool `{}` is of the address family of service `{name}` ({}), and `{}` cannot translate between families; use a pool of the family of the VIP",
+            service.pool,
+            service.listen.address,
+            service.forward.name()
+        )));
+        return;
+    }
     for address in pool.backends.keys() {
         if let Some(message) = backend_misfit(name, service, *address) {
             let subject = Subject::Backend(service.pool.clone(), *address);
-            found.push(Problem { subject, message });
+            found.push(Problem { subject, key: Some("backends"), message });
         }
     }
 }
 
-fn known_pools(desired: &Desired) -> String {
-    if desired.pools.is_empty() {
-        return "there are no pools: add a [[pool]]".to_owned();
+/// That `who` sends to a pool that does not exist, if it does not.
+pub fn missing_pool(desired: &Desired, who: &str, pool: &Name) -> Option<String> {
+    if desired.pools.contains_key(pool) {
+        return None;
     }
     let names: Vec<_> = desired.pools.keys().map(Name::as_str).collect();
-    format!("use one of: {}", names.join(", "))
+    let what_to_do = if names.is_empty() {
+        format!("add a [[pool]] with `name = \"{pool}\"`")
+    } else {
+        format!("add it, or use one of: {}", names.join(", "))
+    };
+    Some(format!("{who} sends to pool `{pool}`, which does not exist; {what_to_do}"))
+}
+
+fn same_family(service: &Service, backend: SocketAddr) -> bool {
+    service.listen.address.is_ipv4() == backend.is_ipv4()
 }
 
 /// Why a backend cannot serve a service, if it cannot.
 fn backend_misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option<String> {
     let vip = service.listen.address;
     let mode = service.forward.name();
-    if vip.is_ipv4() != backend.is_ipv4() {
+    if !same_family(service, backend) {
         return Some(format!(
             "backend {backend} is not of the address family of service `{name}` ({vip}), and `{mode}` cannot translate between families; use backends of the family of the VIP"
         ));
     }
     match service.forward {
+        Forward::Dsr if vip.ip() == backend.ip() => Some(format!(
+            "backend {backend} has the address of the VIP of service `{name}`, so packets for it would come back here; give the host's own address, and let the backend hold the VIP on its loopback"
+        )),
         Forward::Dsr if vip.port() != backend.port() => Some(format!(
             "backend {backend} listens on another port than service `{name}` ({vip}), and `dsr` rewrites no ports; let the backend listen on port {}, or use `nat`",
             vip.port()
@@ -113,24 +136,44 @@ fn backend_misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option
 /// A reply is given the address of its service by nothing but its source, which must therefore
 /// belong to one `nat` service only.
 fn shared_nat_backends(desired: &Desired, found: &mut Vec<Problem>) {
+    let mut pools: BTreeMap<(&Name, Protocol), &Name> = BTreeMap::new();
     let mut owners: BTreeMap<(SocketAddr, Protocol), &Name> = BTreeMap::new();
     for (name, service) in &desired.services {
         if service.forward != Forward::Nat {
             continue;
         }
         let Some(pool) = desired.pools.get(&service.pool) else { continue };
+        let protocol = service.listen.protocol;
+        if let Some(owner) = pools.insert((&service.pool, protocol), name) {
+            found.push(shared_pool(owner, name, service));
+            continue;
+        }
         for address in pool.backends.keys() {
-            match owners.entry((*address, service.listen.protocol)) {
-                Entry::Vacant(vacant) => _ = vacant.insert(name),
-                Entry::Occupied(owner) => found.push(Problem {
-                    subject: Subject::Backend(service.pool.clone(), *address),
-                    message: format!(
-                        "backend {address} belongs to the `nat` services `{}` and `{name}`, so its replies could not be told apart; let it listen on a second port for one of them",
-                        owner.get()
-                    ),
-                }),
+            if let Some(owner) = owners.insert((*address, protocol), name) {
+                found.push(shared_backend(owner, name, service, *address));
             }
         }
+    }
+}
+
+fn shared_pool(owner: &Name, name: &Name, service: &Service) -> Problem {
+    Problem {
+        subject: Subject::Service(name.clone()),
+        key: Some("pool"),
+        message: format!(
+            "the `nat` services `{owner}` and `{name}` both send {} to pool `{}`, so replies could not be told apart; give one of them a pool whose backends listen on other ports",
+            service.listen.protocol, service.pool
+        ),
+    }
+}
+
+fn shared_backend(owner: &Name, name: &Name, service: &Service, address: SocketAddr) -> Problem {
+    Problem {
+        subject: Subject::Backend(service.pool.clone(), address),
+        key: Some("backends"),
+        message: format!(
+            "backend {address} belongs to the `nat` services `{owner}` and `{name}`, so its replies could not be told apart; let it listen on a second port for one of them"
+        ),
     }
 }
 
@@ -139,6 +182,7 @@ fn capacity(desired: &Desired, found: &mut Vec<Problem>) {
         if wanted > most as usize {
             found.push(Problem {
                 subject: Subject::Whole,
+                key: None,
                 message: format!(
                     "{wanted} {what} are more than the {most} that fit into the tables; spread them over several balancers"
                 ),

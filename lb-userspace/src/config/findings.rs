@@ -1,0 +1,72 @@
+//! Collects problems while a file is read.
+
+use super::{
+    error::{ConfigError, ConfigErrors},
+    position::Lines,
+};
+
+/// The problems found so far, and what is needed to say where they are.
+pub(super) struct Findings<'t> {
+    file: &'t str,
+    lines: Lines<'t>,
+    found: Vec<ConfigError>,
+}
+
+impl<'t> Findings<'t> {
+    pub(super) fn new(file: &'t str, text: &'t str) -> Self {
+        Self { file, lines: Lines::new(text), found: Vec::new() }
+    }
+
+    /// Adds a problem at a byte offset.
+    pub(super) fn add(&mut self, offset: usize, message: &str) {
+        let position = self.lines.position(offset);
+        self.found.push(ConfigError {
+            file: self.file.to_owned(),
+            line: position.line,
+            column: position.column,
+            message: one_line(message),
+        });
+    }
+
+    /// Adds that a thing occurs a second time. `what_to_do` follows a semicolon.
+    pub(super) fn add_duplicate(
+        &mut self,
+        offset: usize,
+        what: &str,
+        first: usize,
+        what_to_do: &str,
+    ) {
+        let line = self.lines.position(first).line;
+        self.add(offset, &format!("{what} is there already, in line {line}; {what_to_do}"));
+    }
+
+    /// What was read, if there was no problem.
+    pub(super) fn finish<T>(self, read: T) -> Result<T, ConfigErrors> {
+        ConfigErrors::of(self.found).map_or(Ok(read), Err)
+    }
+
+    /// The one problem that kept the rest from being read.
+    pub(super) fn only(self, offset: usize, message: &str) -> ConfigErrors {
+        let position = self.lines.position(offset);
+        ConfigError {
+            file: self.file.to_owned(),
+            line: position.line,
+            column: position.column,
+            message: one_line(message),
+        }
+        .into()
+    }
+}
+
+/// Messages quote the file, which may hold line breaks and terminal escapes.
+fn one_line(message: &str) -> String {
+    let mut clean = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() {
+            clean.extend(c.escape_default());
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
+}

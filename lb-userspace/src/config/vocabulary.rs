@@ -1,0 +1,284 @@
+//! Which keys there are, which come with a later version, and which belong elsewhere.
+//!
+//! Data only. A version that brings a key moves its line from `refused` to `known`.
+
+use Refusal::{Instead, Later, Layer7};
+
+/// The keys of one kind of section.
+pub(super) struct Vocabulary {
+    /// Name of the section, without brackets.
+    pub(super) key: &'static str,
+    /// How it begins.
+    pub(super) header: &'static str,
+    /// How messages call it.
+    pub(super) title: &'static str,
+    /// What its keys are called.
+    pub(super) noun: &'static str,
+    /// Keys that are read.
+    pub(super) known: &'static [Word],
+    /// Keys that are not, with the reason.
+    pub(super) refused: &'static [(&'static str, Refusal)],
+}
+
+/// A key that is read.
+pub(super) struct Word {
+    pub(super) key: &'static str,
+    /// How the line could read.
+    pub(super) example: &'static str,
+}
+
+/// Why a key is not read.
+pub(super) enum Refusal {
+    /// It comes later. "... not in this version yet" follows.
+    Later(&'static str),
+    /// It is about requests, in a section that is about packets. "there is no ..." precedes.
+    Layer7(&'static str),
+    /// It is said by another key of the same section, or by none (""), as the sentence explains.
+    Instead(&'static str, &'static str),
+}
+
+impl Refusal {
+    /// The message for a key.
+    pub(super) fn explain(&self, key: &str) -> String {
+        match self {
+            Self::Later(what) => format!("`{key}`: {what} not in this version yet; remove it"),
+            Self::Layer7(what) => format!(
+                "`{key}`: a [[service]] is layer 4: it forwards packets without reading them, so there is no {what}; put the rule on a [[listener]] (listeners are not in this version yet)"
+            ),
+            Self::Instead(_, sentence) => format!("`{key}`: {sentence}"),
+        }
+    }
+}
+
+/// Where to find the words of nginx.
+pub(super) const NGINX: &str =
+    "a [[pool]] is nginx's `upstream`, a [[service]] its `server` in `stream`";
+
+const NGINX_WORD: &str = "this is nginx's word: a [[pool]] is nginx's `upstream`, a [[service]] its `server` in `stream`";
+const NGINX_HTTP: &str = "this is nginx's word: a [[listener]] would be its `server` in `http`, but listeners are not in this version yet; a [[service]] is its `server` in `stream`, a [[pool]] its `upstream`";
+const HAPROXY_WORD: &str = "this is HAProxy's word: a [[pool]] is HAProxy's `backend`, a [[service]] its `frontend` in `mode tcp`, [daemon] its `global`";
+
+const fn word(key: &'static str, example: &'static str) -> Word {
+    Word { key, example }
+}
+
+/// The sections of a file.
+pub(super) const FILE: Vocabulary = Vocabulary {
+    key: "",
+    header: "",
+    title: "this file",
+    noun: "section",
+    known: &[
+        word("daemon", "[daemon]"),
+        word("interface", "[[interface]]"),
+        word("pool", "[[pool]]"),
+        word("service", "[[service]]"),
+    ],
+    refused: &[
+        ("listener", Later("layer 7, and with it [[listener]], is")),
+        ("route", Later("layer 7, and with it a route of a [[listener]], is")),
+        ("upstream", Instead("pool", NGINX_WORD)),
+        ("server", Instead("service", NGINX_WORD)),
+        ("stream", Instead("pool", NGINX_WORD)),
+        ("http", Instead("pool", NGINX_HTTP)),
+        ("backend", Instead("pool", HAPROXY_WORD)),
+        ("frontend", Instead("service", HAPROXY_WORD)),
+        ("listen", Instead("pool", HAPROXY_WORD)),
+        ("global", Instead("daemon", HAPROXY_WORD)),
+    ],
+};
+
+/// `[daemon]`.
+pub(super) const DAEMON: Vocabulary = Vocabulary {
+    key: "daemon",
+    header: "[daemon]",
+    title: "[daemon]",
+    noun: "key",
+    known: &[
+        word("admin", "admin = \"/run/shunt/admin.sock\""),
+        word("state-dir", "state-dir = \"/var/lib/shunt\""),
+        word("pin-dir", "pin-dir = \"/sys/fs/bpf/shunt\""),
+        word("seed", "seed = 0"),
+    ],
+    refused: &[("admin-http", Later("the API over TCP is"))],
+};
+
+/// `[[interface]]`.
+pub(super) const INTERFACE: Vocabulary = Vocabulary {
+    key: "interface",
+    header: "[[interface]]",
+    title: "this [[interface]]",
+    noun: "key",
+    known: &[word("name", "name = \"eth0\""), word("mode", "mode = \"auto\"")],
+    refused: &[
+        ("device", Instead("name", "write `name`")),
+        ("dev", Instead("name", "write `name`")),
+    ],
+};
+
+/// `[[pool]]`.
+pub(super) const POOL: Vocabulary = Vocabulary {
+    key: "pool",
+    header: "[[pool]]",
+    title: "this [[pool]]",
+    noun: "key",
+    known: &[
+        word("name", "name = \"web\""),
+        word("backends", "backends = [\"172.17.0.4:1001\"]"),
+        word("health", "health = { type = \"none\" }"),
+    ],
+    refused: &[
+        ("drain-timeout", Later("drain timeouts are")),
+        ("discovery", Later("discovery of backends is")),
+        ("dns", Later("discovery of backends is")),
+        ("file", Later("discovery of backends is")),
+        ("server", Instead("backends", "list nginx's `server` lines in `backends`")),
+        ("servers", Instead("backends", "list them in `backends`")),
+        ("members", Instead("backends", "list them in `backends`")),
+        ("targets", Instead("backends", "list them in `backends`")),
+        ("listen", Instead("", "a pool does not listen; put `listen` on a [[service]]")),
+        (
+            "weight",
+            Instead("", "a weight belongs to a backend: `{ address = \"...\", weight = 2 }`"),
+        ),
+    ],
+};
+
+/// `[pool.health]`.
+pub(super) const HEALTH: Vocabulary = Vocabulary {
+    key: "health",
+    header: "[pool.health]",
+    title: "[pool.health]",
+    noun: "key",
+    known: &[word("type", "type = \"none\"")],
+    refused: &[
+        ("path", Later(HEALTH_CHECKS)),
+        ("port", Later(HEALTH_CHECKS)),
+        ("interval", Later(HEALTH_CHECKS)),
+        ("timeout", Later(HEALTH_CHECKS)),
+        ("rise", Later(HEALTH_CHECKS)),
+        ("fall", Later(HEALTH_CHECKS)),
+    ],
+};
+
+const HEALTH_CHECKS: &str = "health checks are";
+
+/// Kinds of health check that come later.
+pub(super) const HEALTH_LATER: &[&str] = &["tcp", "http", "https", "grpc"];
+
+/// A backend that is written as a table.
+pub(super) const BACKEND: Vocabulary = Vocabulary {
+    key: "backends",
+    header: "{ ... }",
+    title: "this backend",
+    noun: "key",
+    known: &[word("address", "address = \"172.17.0.4:1001\""), word("weight", "weight = 2")],
+    refused: &[
+        ("port", Instead("", "the port is part of `address`, such as `\"172.17.0.4:1001\"`")),
+        ("server", Instead("address", "write `address`")),
+        ("host", Instead("address", "write `address`, with an IP address and a port")),
+        ("state", Instead("", "a running daemon is told by `shunt backend drain`")),
+    ],
+};
+
+/// `[[service]]`.
+pub(super) const SERVICE: Vocabulary = Vocabulary {
+    key: "service",
+    header: "[[service]]",
+    title: "this [[service]]",
+    noun: "key",
+    known: &[
+        word("name", "name = \"web\""),
+        word("listen", "listen = \"192.0.2.10:80/tcp\""),
+        word("pool", "pool = \"web\""),
+        word("forward", "forward = \"nat\""),
+        word("vip-interface", "vip-interface = \"eth0\""),
+    ],
+    refused: SERVICE_REFUSED,
+};
+
+/// Forwarding modes that come later.
+pub(super) const FORWARD_LATER: &[&str] = &["full-nat", "ipip", "gue"];
+
+const SERVICE_REFUSED: &[(&str, Refusal)] = &[
+    ("udp", Later("the choice between stateless and tracked UDP is")),
+    ("affinity", Later("affinity is")),
+    ("scheduler", Later("a choice of schedulers is")),
+    ("tracking", Later("tracking of flows is")),
+    ("idle-timeout", Later("tracking of flows is")),
+    ("drain-timeout", Later("drain timeouts are")),
+    ("source", Later("`full-nat`, which needs source addresses, is")),
+    ("sources", Later("`full-nat`, which needs source addresses, is")),
+    ("pools", Later("splitting between pools is")),
+    (
+        "health",
+        Instead("", "health checks belong to the [[pool]], and are not in this version yet"),
+    ),
+    ("path", Layer7(PATH)),
+    ("path-prefix", Layer7(PATH)),
+    ("path-regex", Layer7(PATH)),
+    ("location", Layer7(PATH)),
+    ("uri", Layer7(PATH)),
+    ("url", Layer7(PATH)),
+    ("host", Layer7(HOST)),
+    ("hosts", Layer7(HOST)),
+    ("server_name", Layer7(HOST)),
+    ("server-name", Layer7(HOST)),
+    ("sni", Layer7(HOST)),
+    ("header", Layer7("header to match")),
+    ("headers", Layer7("header to match")),
+    ("cookie", Layer7("cookie to match")),
+    ("query", Layer7("query to match")),
+    ("method", Layer7("method to match")),
+    ("route", Layer7("request to route")),
+    ("routes", Layer7("request to route")),
+    ("rewrite", Layer7("request to rewrite")),
+    ("redirect", Layer7("request to answer")),
+    ("respond", Layer7("request to answer")),
+    ("return", Layer7("request to answer")),
+    ("tls", Layer7(TLS)),
+    ("ssl", Layer7(TLS)),
+    ("certificate", Layer7(TLS)),
+    ("ssl_certificate", Layer7(TLS)),
+    ("alpn", Layer7(TLS)),
+    ("http2", Layer7("HTTP to speak")),
+    ("compression", Layer7("response to compress")),
+    ("cache", Layer7("response to keep")),
+    (
+        "proxy_pass",
+        Instead(
+            "pool",
+            "this is nginx's word: write `pool = \"NAME\"`; a [[service]] is layer 4: it forwards packets without reading them, so the target is a pool and never a URL",
+        ),
+    ),
+    (
+        "upstream",
+        Instead(
+            "pool",
+            "this is nginx's word: write the servers into a [[pool]] and name it by `pool`",
+        ),
+    ),
+    ("backend", Instead("pool", "backends belong to a [[pool]]; name it by `pool`")),
+    ("backends", Instead("pool", "backends belong to a [[pool]]; name it by `pool`")),
+    ("default_backend", Instead("pool", "this is HAProxy's word: write `pool`")),
+    ("vip", Instead("listen", "write `listen = \"ADDRESS:PORT/PROTOCOL\"`")),
+    ("address", Instead("listen", "write `listen = \"ADDRESS:PORT/PROTOCOL\"`")),
+    (
+        "bind",
+        Instead("listen", "this is HAProxy's word: write `listen = \"ADDRESS:PORT/PROTOCOL\"`"),
+    ),
+    ("port", Instead("", "the port is part of `listen`, such as `\"192.0.2.10:80/tcp\"`")),
+    ("protocol", Instead("", "the protocol is part of `listen`, such as `\"192.0.2.10:80/tcp\"`")),
+    ("mode", Instead("", "the forwarding mode is `forward`, such as `forward = \"nat\"`")),
+    (
+        "interface",
+        Instead(
+            "",
+            "packets are taken from every [[interface]]; `vip-interface` is the one that gets the address",
+        ),
+    ),
+];
+
+const PATH: &str = "path to match";
+const HOST: &str = "host name to match";
+const TLS: &str = "TLS session to end";
