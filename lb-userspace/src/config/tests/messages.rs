@@ -96,6 +96,29 @@ fn a_refused_key_is_not_known_too() {
     }
 }
 
+/// What the reference calls known is known, and what it calls planned is refused as such.
+#[test]
+fn the_reference_names_every_key() {
+    let reference = include_str!("../../../../docs/configuration.md");
+    for words in [
+        &vocabulary::DAEMON,
+        &vocabulary::INTERFACE,
+        &vocabulary::POOL,
+        &vocabulary::BACKEND,
+        &vocabulary::SERVICE,
+    ] {
+        let title = words.title;
+        for word in words.known {
+            let row = format!("\n| `{}` |", word.key);
+            assert!(reference.contains(&row), "{title}: {}", word.key);
+        }
+        for (key, refusal) in words.refused {
+            let named = reference.contains(&format!("`{key}`"));
+            assert!(named || !matches!(refusal, Refusal::Later(_)), "{title}: {key}");
+        }
+    }
+}
+
 #[test]
 fn sections_and_values_of_later_versions() {
     refused("service", "forward = \"full-nat\"", &["not in this version yet", "nat, dsr"]);
