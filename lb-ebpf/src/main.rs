@@ -15,6 +15,7 @@ use lb_common::{abi::Verdict, decide};
 use crate::{frame::XdpFrame, tables::MapTables};
 
 /// Attached to every interface that packets for services, or replies of their backends, arrive on.
+#[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]
 #[xdp]
 fn shunt(ctx: XdpContext) -> u32 {
     let mut frame = XdpFrame::new(&ctx);

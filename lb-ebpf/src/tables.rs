@@ -142,6 +142,11 @@ fn lookup_route(ctx: &XdpContext, query: &RouteQuery) -> Route {
             fib.__bindgen_anon_4.ipv6_dst = query.dst_be;
         }
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the structure has 64 bytes"
+    )]
     let size = size_of::<bpf_fib_lookup>() as i32;
     // SAFETY: the context is the program's own, and the structure is as large as we say.
     let answer = unsafe { helpers::bpf_fib_lookup(ctx.as_ptr(), &raw mut fib, size, 0) };
@@ -160,6 +165,7 @@ fn lookup_route(ctx: &XdpContext, query: &RouteQuery) -> Route {
 /// addresses are aligned to two bytes. Volatile, because the compiler would make larger accesses of
 /// neighbouring ones.
 #[inline(always)]
+#[expect(clippy::cast_ptr_alignment, reason = "asserted below")]
 fn link(fib: &bpf_fib_lookup) -> [u32; 3] {
     let half = |mac: &[u8; 6], at: usize| {
         // SAFETY: `at` is below 3, and both addresses begin at an even offset of the structure.

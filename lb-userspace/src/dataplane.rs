@@ -1,3 +1,176 @@
 //! The XDP program and its maps: the only module that talks to aya.
+//!
+//! Maps and links are pinned, so that packets flow without a daemon and a new one adopts what is
+//! there. All operations come from [`reconcile`](crate::reconcile) or the event loop; nothing here
+//! decides or waits.
 
+pub mod attach;
+pub mod counters;
+pub mod netlink;
 pub mod object;
+pub mod pins;
+mod tables;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{MapError, xdp::XdpMapError},
+    pin::PinError,
+    programs::{ProgramError, Xdp, links::LinkError},
+};
+use lb_common::{abi::ABI_VERSION, limits};
+use rustix::fd::OwnedFd;
+use thiserror::Error;
+
+use self::tables::Maps;
+use crate::reconcile::{Image, Op};
+
+/// Why the program or its maps could not be had or changed.
+#[derive(Debug, Error)]
+pub enum DataplaneError {
+    /// The directory for pins could not be used.
+    #[error("cannot use {path} for pinned maps: {source}; it must be in a BPF file system")]
+    PinDir {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Another daemon holds the directory.
+    #[error(
+        "another daemon uses the pins in {path}; stop it, or give this one another `pin-dir` in [daemon]"
+    )]
+    Busy {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Pins of another version.
+    #[error(
+        "the maps in {path} are of table version {found}, this daemon's of {ABI_VERSION}: it would misread them; run `shunt detach --pin-dir {path}` to remove them (packets then go to the kernel until this daemon is up)"
+    )]
+    Version {
+        /// The directory.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+    /// The program could not be loaded.
+    #[error("cannot load the XDP program: {source}")]
+    Load {
+        /// The reason.
+        #[source]
+        source: Box<EbpfError>,
+    },
+    /// The kernel refused the program, or something about it.
+    #[error("the kernel refuses the XDP program: {source}")]
+    Program {
+        /// The reason.
+        #[from]
+        source: ProgramError,
+    },
+    /// A map could not be read or written.
+    #[error("cannot access map {name}: {source}")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// The reason.
+        #[source]
+        source: MapError,
+    },
+    /// The redirect map could not be written.
+    #[error("cannot allow redirects to interface {ifindex}: {source}")]
+    Redirect {
+        /// The interface.
+        ifindex: u32,
+        /// The reason.
+        #[source]
+        source: XdpMapError,
+    },
+    /// The object lacks something: a build error.
+    #[error("the embedded program has no `{name}`; this is a bug in the build of shunt")]
+    Missing {
+        /// What it lacks.
+        name: &'static str,
+    },
+    /// The program could not be attached.
+    #[error("cannot attach to {interface} in {mode} mode: {reason}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// The mode.
+        mode: &'static str,
+        /// What the kernel said, and what to do.
+        reason: String,
+    },
+    /// A link could not be pinned.
+    #[error("cannot pin the link of {interface}: {source}")]
+    Pin {
+        /// The interface.
+        interface: String,
+        /// The reason.
+        #[source]
+        source: PinError,
+    },
+    /// A link was not what it should be.
+    #[error("the link of {interface} cannot be used: {source}")]
+    Link {
+        /// The interface.
+        interface: String,
+        /// The reason.
+        #[source]
+        source: LinkError,
+    },
+}
+
+/// The loaded program and its maps.
+pub struct Dataplane {
+    /// Keeps the program loaded.
+    ebpf: Ebpf,
+    maps: Maps,
+    pin_dir: PathBuf,
+    /// Held for as long as this daemon owns the pins.
+    _lock: OwnedFd,
+}
+
+impl Dataplane {
+    /// Loads the program. Adopts the maps pinned in the directory, or makes them.
+    pub fn open(pin_dir: &Path) -> Result<Self, DataplaneError> {
+        let lock = pins::lock(pin_dir)?;
+        pins::check_version(pin_dir)?;
+        let mut loader = EbpfLoader::new();
+        for name in limits::maps::ALL {
+            loader.map_pin_path(name, pin_dir.join(name));
+        }
+        let mut ebpf = loader
+            .load(object::OBJECT)
+            .map_err(|source| DataplaneError::Load { source: Box::new(source) })?;
+        let maps = Maps::take(&mut ebpf)?;
+        let mut dataplane = Self { ebpf, maps, pin_dir: pin_dir.to_owned(), _lock: lock };
+        dataplane.program()?.load()?;
+        dataplane.maps.write_version()?;
+        Ok(dataplane)
+    }
+
+    /// What the tables hold.
+    pub fn image(&self) -> Result<Image, DataplaneError> {
+        self.maps.image()
+    }
+
+    /// Carries out one operation.
+    pub fn apply(&mut self, op: &Op) -> Result<(), DataplaneError> {
+        self.maps.apply(op)
+    }
+
+    fn program(&mut self) -> Result<&mut Xdp, DataplaneError> {
+        let program = self
+            .ebpf
+            .program_mut(limits::PROGRAM)
+            .ok_or(DataplaneError::Missing { name: limits::PROGRAM })?;
+        Ok(program.try_into()?)
+    }
+}

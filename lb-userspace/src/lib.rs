@@ -1,6 +1,9 @@
 //! The daemon and command line of Shunt.
 
 pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod dataplane;
 pub mod model;
+pub mod reconcile;

@@ -67,6 +67,17 @@ pub enum AttachMode {
     Generic,
 }
 
+impl AttachMode {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// A named set of backends.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Pool {

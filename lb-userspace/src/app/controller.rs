@@ -1,0 +1,289 @@
+//! The owner of everything that changes: configuration, tables, attachments, addresses.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use anyhow::Result;
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::{journal::Journal, problems, view, vips::Vips};
+use crate::{
+    admin::{
+        Request, RequestError,
+        types::{Apply, Changed, Status},
+    },
+    config,
+    dataplane::{
+        Dataplane,
+        netlink::{Links, Netlink, NextHops},
+    },
+    model::{AttachMode, Change, ChangeError, Desired},
+    reconcile::{
+        self, Image,
+        compile::{Target, Targets, compile},
+        describe::describe,
+    },
+};
+
+/// Whether the event loop goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Flow {
+    /// It does.
+    Continue,
+    /// It ends.
+    End,
+}
+
+/// See the module.
+pub(super) struct Controller {
+    pub(super) desired: Desired,
+    pub(super) dataplane: Dataplane,
+    /// What the tables hold.
+    pub(super) image: Image,
+    pub(super) links: Links,
+    pub(super) next_hops: NextHops,
+    pub(super) started: Instant,
+    netlink: Netlink,
+    journal: Journal,
+    vips: Vips,
+    /// Interfaces attached to, with the index that they had then.
+    attached: BTreeMap<String, u32>,
+}
+
+impl Controller {
+    pub(super) fn new(
+        desired: Desired,
+        dataplane: Dataplane,
+        netlink: Netlink,
+        journal: Journal,
+        vips: Vips,
+    ) -> Result<Self> {
+        let image = dataplane.image()?;
+        Ok(Self {
+            desired,
+            dataplane,
+            image,
+            links: Links::new(),
+            next_hops: NextHops::new(),
+            started: Instant::now(),
+            netlink,
+            journal,
+            vips,
+            attached: BTreeMap::new(),
+        })
+    }
+
+    /// Fills the tables, then attaches. An interface that cannot be attached to ends the start.
+    pub(super) async fn start(&mut self) -> Result<()> {
+        if !self.image.services.is_empty() {
+            info!("adopted the pinned tables of {} services", self.image.services.len());
+        }
+        let desired = self.desired.clone();
+        self.fill_tables(&desired).await?;
+        self.attach(&desired)?;
+        self.detach_others(&desired)?;
+        self.vips.follow(&desired, &self.netlink, &self.links).await?;
+        self.links = self.netlink.links().await?;
+        for problem in self.problems().await {
+            tracing::warn!("{problem}");
+        }
+        Ok(())
+    }
+
+    /// Follows the network: next hops, interfaces that come back, VIP addresses.
+    pub(super) async fn refresh(&mut self) -> Result<()> {
+        let desired = self.desired.clone();
+        self.fill_tables(&desired).await?;
+        self.attach(&desired)?;
+        self.vips.follow(&desired, &self.netlink, &self.links).await
+    }
+
+    /// Answers a request.
+    pub(super) async fn handle(&mut self, request: Request) -> Flow {
+        match request {
+            Request::Status { reply } => match self.status().await {
+                Ok(status) => answer(reply, Box::new(status)),
+                // Without an answer the API says that the daemon could not give one.
+                Err(error) => error!("cannot report the status: {error:#}"),
+            },
+            Request::Change { changes, reply } => answer(reply, self.change(&changes).await),
+            Request::Apply { apply, reply } => answer(reply, self.apply(&apply).await),
+            Request::Detach { reply } => {
+                let detached = self.remove_all().await;
+                let flow = if detached.is_ok() { Flow::End } else { Flow::Continue };
+                answer(reply, detached);
+                return flow;
+            }
+        }
+        Flow::Continue
+    }
+
+    async fn status(&mut self) -> Result<Status> {
+        self.links = self.netlink.links().await?;
+        let problems = self.problems().await;
+        Ok(view::status(self, problems)?)
+    }
+
+    async fn problems(&self) -> Vec<String> {
+        let local = self.netlink.addresses().await.unwrap_or_default();
+        problems::problems(&self.desired, &self.links, &self.next_hops, &local)
+    }
+
+    /// Makes changes, all or none. They are recorded before they are made.
+    async fn change(&mut self, changes: &[Change]) -> Result<Changed, RequestError> {
+        let next = self.desired.with(changes).map_err(|error| refusal(&error))?;
+        let operations = describe(&self.desired, &next);
+        self.journal.append(changes).map_err(failure)?;
+        if let Err(error) = self.bring_about(&next).await {
+            self.return_to_present().await;
+            self.journal.take_back(changes.len()).map_err(failure)?;
+            return Err(failure(error));
+        }
+        self.desired = next;
+        for operation in &operations {
+            info!("changed: {operation}");
+        }
+        Ok(Changed { operations })
+    }
+
+    async fn apply(&mut self, apply: &Apply) -> Result<Changed, RequestError> {
+        let next =
+            config::parse(&apply.file, &apply.text).map_err(|errors| lines(&errors.to_string()))?;
+        if next.daemon != self.desired.daemon {
+            return Err(lines(&format!(
+                "{}: [daemon] settings are read at start only; restart the daemon to change them, or leave them as they are",
+                apply.file
+            )));
+        }
+        let operations = describe(&self.desired, &next);
+        if apply.dry_run {
+            return Ok(Changed { operations });
+        }
+        if let Err(error) = self.bring_about(&next).await {
+            self.return_to_present().await;
+            return Err(failure(error));
+        }
+        self.desired = next;
+        self.journal.clear().map_err(failure)?;
+        info!("applied {}: {} differences", apply.file, operations.len());
+        Ok(Changed { operations })
+    }
+
+    async fn bring_about(&mut self, next: &Desired) -> Result<()> {
+        self.fill_tables(next).await?;
+        self.attach(next)?;
+        self.detach_others(next)?;
+        self.vips.follow(next, &self.netlink, &self.links).await
+    }
+
+    /// After a change that failed half-way: back to what was.
+    async fn return_to_present(&mut self) {
+        let present = self.desired.clone();
+        if let Err(error) = self.bring_about(&present).await {
+            error!("cannot return to the state before the failed change: {error:#}");
+        }
+    }
+
+    async fn remove_all(&mut self) -> Result<Changed, RequestError> {
+        let mut operations = self.dataplane.remove().map_err(failure)?;
+        operations.extend(self.vips.remove_all(&self.netlink).await.map_err(failure)?);
+        Ok(Changed { operations })
+    }
+
+    /// Makes the tables say what a configuration and the network come to.
+    async fn fill_tables(&mut self, desired: &Desired) -> Result<()> {
+        self.links = self.netlink.links().await?;
+        let addresses: BTreeSet<_> = desired
+            .pools
+            .values()
+            .flat_map(|pool| pool.backends.keys().map(std::net::SocketAddr::ip))
+            .collect();
+        self.next_hops = self.netlink.next_hops(addresses, &self.links).await?;
+        // The kernel drops the entries of interfaces that go.
+        let present: BTreeSet<u32> =
+            self.links.values().filter(|link| !link.loopback).map(|link| link.index).collect();
+        self.image.interfaces.retain(|ifindex| present.contains(ifindex));
+        let wanted = compile(desired, &targets(&self.next_hops), &present, &self.image)?;
+        for op in reconcile::plan(&self.image, &wanted) {
+            self.dataplane.apply(&op)?;
+            self.image.apply(&op);
+        }
+        Ok(())
+    }
+
+    /// Attaches where the program is not attached yet, or where an interface has come back.
+    fn attach(&mut self, desired: &Desired) -> Result<()> {
+        for interface in &desired.interfaces {
+            let Some(link) = self.links.get(&interface.name) else {
+                self.attached.remove(&interface.name);
+                continue;
+            };
+            if self.attached.get(&interface.name) == Some(&link.index) {
+                continue;
+            }
+            let mode = self.dataplane.attach(interface)?;
+            self.attached.insert(interface.name.clone(), link.index);
+            let mode = mode.or(link.attached).map_or("an unknown", AttachMode::name);
+            info!("attached to {} in {mode} mode", interface.name);
+        }
+        Ok(())
+    }
+
+    fn detach_others(&mut self, desired: &Desired) -> Result<()> {
+        for name in self.dataplane.attached()? {
+            if !desired.interfaces.iter().any(|interface| interface.name == name) {
+                self.dataplane.detach(&name)?;
+                self.attached.remove(&name);
+                info!("detached from {name}");
+            }
+        }
+        Ok(())
+    }
+
+    /// How the program is attached to an interface.
+    pub(super) fn attached_mode(&self, interface: &str) -> Option<AttachMode> {
+        self.links.get(interface).and_then(|link| link.attached)
+    }
+}
+
+fn targets(next_hops: &NextHops) -> Targets {
+    let known = next_hops.iter().filter_map(|(address, hop)| Some((*address, hop.as_ref().ok()?)));
+    known
+        .map(|(address, hop)| {
+            let target = Target {
+                ifindex: hop.ifindex,
+                mac: hop.mac,
+                source_mac: hop.source_mac,
+                mtu: hop.mtu,
+            };
+            (address, target)
+        })
+        .collect()
+}
+
+/// Whoever asked may have gone in the meantime.
+fn answer<T>(reply: oneshot::Sender<T>, answer: T) {
+    _ = reply.send(answer);
+}
+
+fn refusal(error: &ChangeError) -> RequestError {
+    let message = error.to_string();
+    match error {
+        ChangeError::UnknownPool { .. } | ChangeError::UnknownBackend { .. } => {
+            RequestError::NotFound(message)
+        }
+        ChangeError::DuplicateBackend { .. } => RequestError::Conflict(message),
+        ChangeError::Rule { .. } => RequestError::Invalid(vec![message]),
+    }
+}
+
+fn lines(text: &str) -> RequestError {
+    RequestError::Invalid(text.lines().map(str::to_owned).collect())
+}
+
+fn failure(error: impl Into<anyhow::Error>) -> RequestError {
+    RequestError::Failed(format!("{:#}", error.into()))
+}

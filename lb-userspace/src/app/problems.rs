@@ -1,0 +1,107 @@
+//! What on this host keeps packets from flowing, and what to do about it.
+
+use std::{fs, net::IpAddr};
+
+use crate::{
+    dataplane::netlink::{Links, NextHops},
+    model::{AttachMode, Desired, Forward},
+};
+
+/// Every problem, as a sentence that says what to do.
+pub(super) fn problems(
+    desired: &Desired,
+    links: &Links,
+    next_hops: &NextHops,
+    local: &[(u32, IpAddr)],
+) -> Vec<String> {
+    let mut found = Vec::new();
+    interfaces(desired, links, &mut found);
+    vip_interfaces(desired, links, &mut found);
+    sysctls(desired, local, &mut found);
+    next_hop_interfaces(desired, next_hops, &mut found);
+    for (address, next_hop) in next_hops {
+        if let Err(reason) = next_hop {
+            found.push(format!("backend {address}: {reason}"));
+        }
+    }
+    found
+}
+
+fn interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
+    for interface in &desired.interfaces {
+        let name = &interface.name;
+        match links.get(name).map(|link| link.attached) {
+            None => found.push(format!("interface {name} has gone; packets are taken up again when it comes back")),
+            Some(None) => found.push(format!("the program is not attached to {name}; the log says why")),
+            Some(Some(AttachMode::Generic)) if interface.mode == AttachMode::Auto => found.push(format!(
+                "{name} runs the program in generic mode, which is slower: its driver, MTU or settings rule out native mode (the log says which)"
+            )),
+            Some(Some(_)) => {}
+        }
+    }
+}
+
+fn vip_interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
+    for (name, service) in &desired.services {
+        if let Some(interface) = &service.vip_interface
+            && !links.contains_key(interface)
+        {
+            found.push(format!(
+                "service {name}: there is no interface {interface} to put {} on",
+                service.listen.address.ip()
+            ));
+        }
+    }
+}
+
+/// Replies in `nat` mode are routed by the kernel's tables, which it consults only where it may
+/// forward.
+fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) {
+    for ipv4 in [true, false] {
+        let vips: Vec<IpAddr> = desired
+            .services
+            .values()
+            .filter(|service| service.forward == Forward::Nat)
+            .map(|service| service.listen.address.ip())
+            .filter(|vip| vip.is_ipv4() == ipv4)
+            .collect();
+        if vips.is_empty() {
+            continue;
+        }
+        let family = if ipv4 { "ipv4" } else { "ipv6" };
+        for interface in &desired.interfaces {
+            let name = &interface.name;
+            if is_off(&format!("{family}/conf/{name}/forwarding")) {
+                found.push(format!(
+                    "`nat` needs forwarding on {name}, or no reply gets back to its client: sysctl -w net.{family}.conf.{name}.forwarding=1"
+                ));
+            }
+            let vip_is_local = vips.iter().any(|vip| local.iter().any(|(_, ip)| ip == vip));
+            let refuses_local = ipv4
+                && is_off(&format!("ipv4/conf/{name}/accept_local"))
+                && is_off("ipv4/conf/all/accept_local");
+            if vip_is_local && refuses_local {
+                found.push(format!(
+                    "the VIP is an address of this host, so the kernel drops replies that it should resolve the next hop for: sysctl -w net.ipv4.conf.{name}.accept_local=1"
+                ));
+            }
+        }
+    }
+}
+
+fn is_off(sysctl: &str) -> bool {
+    fs::read_to_string(format!("/proc/sys/net/{sysctl}")).is_ok_and(|value| value.trim() == "0")
+}
+
+fn next_hop_interfaces(desired: &Desired, next_hops: &NextHops, found: &mut Vec<String>) {
+    for (address, next_hop) in next_hops {
+        if let Ok(next_hop) = next_hop
+            && !desired.interfaces.iter().any(|interface| interface.name == next_hop.interface)
+        {
+            let interface = &next_hop.interface;
+            found.push(format!(
+                "backend {address} is reached through {interface}, which is no [[interface]]: its replies are not seen there, and many drivers send redirected packets only with a program attached; add an [[interface]] for {interface}"
+            ));
+        }
+    }
+}

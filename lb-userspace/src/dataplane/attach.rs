@@ -1,0 +1,153 @@
+//! Attaching the program to interfaces, by links that are pinned and outlive the daemon.
+
+use std::{error::Error as _, fs, io};
+
+use aya::programs::{
+    ProgramError, Xdp, XdpMode,
+    links::{FdLink, PinnedLink},
+    xdp::XdpLink,
+};
+use tracing::{info, warn};
+
+use super::{Dataplane, DataplaneError, pins};
+use crate::model::{AttachMode, Interface};
+
+impl Dataplane {
+    /// Attaches the program to an interface. A link pinned by an earlier daemon is taken over: its
+    /// program is replaced atomically, no packet is missed. Says which mode it came to, or `None`
+    /// where the link that was taken over decided that.
+    pub fn attach(&mut self, interface: &Interface) -> Result<Option<AttachMode>, DataplaneError> {
+        if self.take_over(&interface.name) {
+            return Ok(None);
+        }
+        match interface.mode {
+            AttachMode::Native | AttachMode::Generic => {
+                self.attach_as(interface, interface.mode)?;
+            }
+            AttachMode::Auto => {
+                if let Err(error) = self.attach_as(interface, AttachMode::Native) {
+                    warn!("{error}; falling back to generic mode, which is slower");
+                    self.attach_as(interface, AttachMode::Generic)?;
+                    return Ok(Some(AttachMode::Generic));
+                }
+                return Ok(Some(AttachMode::Native));
+            }
+        }
+        Ok(Some(interface.mode))
+    }
+
+    /// Interfaces that the program is attached to.
+    pub fn attached(&self) -> Result<Vec<String>, DataplaneError> {
+        pins::linked_interfaces(&self.pin_dir)
+            .map_err(|source| DataplaneError::PinDir { path: self.pin_dir.clone(), source })
+    }
+
+    /// Removes the program from an interface.
+    pub fn detach(&mut self, interface: &str) -> Result<(), DataplaneError> {
+        let path = pins::link_path(&self.pin_dir, interface);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DataplaneError::PinDir { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all pins, and with them the program from all interfaces.
+    pub fn remove(&mut self) -> Result<Vec<String>, DataplaneError> {
+        pins::remove(&self.pin_dir)
+    }
+
+    /// Puts our program into the link of an earlier daemon. A link whose interface has gone cannot
+    /// be used any more; its pin is removed.
+    fn take_over(&mut self, interface: &str) -> bool {
+        let path = pins::link_path(&self.pin_dir, interface);
+        let Ok(pinned) = PinnedLink::from_pin(&path) else { return false };
+        let replaced = self.replace_program(pinned);
+        if let Err(error) = &replaced {
+            info!("the earlier link of {interface} has ended ({error}); attaching anew");
+            _ = fs::remove_file(&path);
+        }
+        replaced.is_ok()
+    }
+
+    fn replace_program(&mut self, pinned: PinnedLink) -> Result<(), String> {
+        let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| error.to_string())?;
+        let program = self.program().map_err(|error| error.to_string())?;
+        let id = program.attach_to_link(link).map_err(|error| reason(&error))?;
+        // The pin keeps the link; ours would detach when the daemon ends.
+        program.take_link(id).map_err(|error| reason(&error))?;
+        Ok(())
+    }
+
+    fn attach_as(&mut self, interface: &Interface, mode: AttachMode) -> Result<(), DataplaneError> {
+        let pin = pins::link_path(&self.pin_dir, &interface.name);
+        let xdp_mode = match mode {
+            AttachMode::Generic => XdpMode::Skb,
+            AttachMode::Native | AttachMode::Auto => XdpMode::Driver,
+        };
+        let program = self.program()?;
+        let refused = |error: ProgramError| DataplaneError::Attach {
+            interface: interface.name.clone(),
+            mode: mode.name(),
+            reason: explain(&error),
+        };
+        let id = program.attach(&interface.name, xdp_mode).map_err(refused)?;
+        let link = take(program, id).map_err(refused)?;
+        let link = FdLink::try_from(link)
+            .map_err(|source| DataplaneError::Link { interface: interface.name.clone(), source })?;
+        link.pin(&pin)
+            .map_err(|source| DataplaneError::Pin { interface: interface.name.clone(), source })?;
+        Ok(())
+    }
+}
+
+fn take(program: &mut Xdp, id: aya::programs::xdp::XdpLinkId) -> Result<XdpLink, ProgramError> {
+    program.take_link(id)
+}
+
+/// The whole chain of reasons, in one line.
+fn reason(error: &ProgramError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// What the kernel said, and what to do about it.
+fn explain(error: &ProgramError) -> String {
+    if let ProgramError::UnknownInterface { name } = error {
+        return format!("there is no interface `{name}`; `ip link` shows those there are");
+    }
+    let hint = match os_error(error) {
+        Some(libc::EBUSY) => {
+            "another XDP program is attached there; remove it first (`ip link set dev IFACE xdp off`)"
+        }
+        Some(libc::EOPNOTSUPP) => {
+            "its driver cannot run XDP programs; use mode `generic` or `auto`"
+        }
+        Some(libc::EINVAL | libc::ERANGE | libc::E2BIG) => {
+            "often the MTU is too large for XDP, or large receive offload is on"
+        }
+        Some(libc::EPERM | libc::EACCES) => "run the daemon as root",
+        Some(libc::ENOMEM | libc::ENOSPC) => {
+            "the driver lacks queues or memory for XDP; try fewer channels (`ethtool -L`)"
+        }
+        _ => "`dmesg` may say more",
+    };
+    format!("{}; {hint}", reason(error))
+}
+
+fn os_error(error: &ProgramError) -> Option<i32> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        source = error.source();
+    }
+    None
+}

@@ -1,0 +1,129 @@
+//! Where packets to an address go: outgoing interface, next hop, and its MAC address.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    pin::pin,
+};
+
+use futures_util::TryStreamExt;
+use rtnetlink::{
+    RouteMessageBuilder,
+    packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
+};
+
+use super::{Links, Netlink, NetlinkError, host_prefix, neighbours::Neighbours};
+
+/// Where packets to a backend go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NextHop {
+    /// Outgoing interface.
+    pub ifindex: u32,
+    /// Its name.
+    pub interface: String,
+    /// MAC address of the next hop.
+    pub mac: [u8; 6],
+    /// MAC address of the outgoing interface.
+    pub source_mac: [u8; 6],
+    /// Largest IP packet in bytes that the interface carries.
+    pub mtu: u32,
+}
+
+/// The next hop of each address, or why there is none.
+pub type NextHops = BTreeMap<IpAddr, Result<NextHop, String>>;
+
+/// What the routing table says about an address.
+struct Hop {
+    ifindex: u32,
+    gateway: IpAddr,
+}
+
+impl Netlink {
+    /// Looks up the next hops of some addresses. Where a MAC address is unknown or may be out of
+    /// date, the kernel is asked to find out; the answer comes as a change.
+    pub async fn next_hops(
+        &self,
+        addresses: BTreeSet<IpAddr>,
+        links: &Links,
+    ) -> Result<NextHops, NetlinkError> {
+        let neighbours = self.neighbours().await?;
+        let mut found = NextHops::new();
+        for address in addresses {
+            let next_hop = match self.route(address).await {
+                Ok(hop) => self.resolve(&hop, links, &neighbours).await?,
+                Err(reason) => Err(reason),
+            };
+            found.insert(address, next_hop);
+        }
+        Ok(found)
+    }
+
+    async fn route(&self, address: IpAddr) -> Result<Hop, String> {
+        let query: RouteMessage = match address {
+            IpAddr::V4(v4) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
+                .destination_prefix(v4, host_prefix(address))
+                .build(),
+            IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+                .destination_prefix(v6, host_prefix(address))
+                .build(),
+        };
+        let mut replies = pin!(self.handle.route().get(query).execute());
+        match replies.try_next().await {
+            Ok(Some(route)) => hop(address, &route),
+            _ => Err(format!(
+                "no route to {address}; add one, or correct the address of the backend"
+            )),
+        }
+    }
+
+    async fn resolve(
+        &self,
+        hop: &Hop,
+        links: &Links,
+        neighbours: &Neighbours,
+    ) -> Result<Result<NextHop, String>, NetlinkError> {
+        let Some((name, link)) = links.iter().find(|(_, link)| link.index == hop.ifindex) else {
+            return Ok(Err(format!("interface {} has gone", hop.ifindex)));
+        };
+        let neighbour = neighbours.get(&(hop.ifindex, hop.gateway));
+        if neighbour.is_none_or(|neighbour| neighbour.wants_probe) {
+            self.probe(hop.ifindex, hop.gateway).await?;
+        }
+        Ok(match neighbour.and_then(|neighbour| neighbour.mac) {
+            Some(mac) => Ok(NextHop {
+                ifindex: hop.ifindex,
+                interface: name.clone(),
+                mac,
+                source_mac: link.mac,
+                mtu: link.mtu,
+            }),
+            None => Err(format!(
+                "{} does not answer on {name}; check that it is up and on that segment",
+                hop.gateway
+            )),
+        })
+    }
+}
+
+fn hop(address: IpAddr, route: &RouteMessage) -> Result<Hop, String> {
+    if route.header.kind == RouteType::Local {
+        return Err(format!(
+            "{address} is an address of this host; the program cannot send packets to its own host"
+        ));
+    }
+    if route.header.kind != RouteType::Unicast {
+        return Err(format!("the route to {address} leads nowhere; correct the routing table"));
+    }
+    let mut found = Hop { ifindex: 0, gateway: address };
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Oif(ifindex) => found.ifindex = *ifindex,
+            RouteAttribute::Gateway(RouteAddress::Inet(gateway))
+            | RouteAttribute::Via(RouteVia::Inet(gateway)) => found.gateway = (*gateway).into(),
+            RouteAttribute::Gateway(RouteAddress::Inet6(gateway))
+            | RouteAttribute::Via(RouteVia::Inet6(gateway)) => found.gateway = (*gateway).into(),
+            _ => {}
+        }
+    }
+    Ok(found)
+}

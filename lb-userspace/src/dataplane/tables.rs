@@ -1,0 +1,161 @@
+//! The maps: operations to entries, and entries back to an image.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use lb_common::{
+    abi::{ABI_VERSION, Backend, Counter, Endpoint, Meta, Origin, Service},
+    limits::{self, REASONS_PER_SERVICE, maps},
+};
+
+use super::DataplaneError;
+use crate::reconcile::{Image, Op};
+
+/// Typed handles of all maps that the daemon reads or writes.
+pub(super) struct Maps {
+    meta: Array<MapData, Meta>,
+    services: HashMap<MapData, Endpoint, Service>,
+    rings: Array<MapData, u64>,
+    backends: Array<MapData, Backend>,
+    origins: HashMap<MapData, Endpoint, Origin>,
+    direct_seen: Array<MapData, u32>,
+    interfaces: DevMapHash<MapData>,
+    pub(super) packet_counters: PerCpuArray<MapData, Counter>,
+    pub(super) backend_counters: PerCpuArray<MapData, Counter>,
+}
+
+pub(super) fn failed(name: &'static str) -> impl Fn(MapError) -> DataplaneError {
+    move |source| DataplaneError::Map { name, source }
+}
+
+impl Maps {
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, DataplaneError> {
+        Ok(Self {
+            meta: take(ebpf, maps::META)?,
+            services: take(ebpf, maps::SERVICES)?,
+            rings: take(ebpf, maps::RINGS)?,
+            backends: take(ebpf, maps::BACKENDS)?,
+            origins: take(ebpf, maps::ORIGINS)?,
+            direct_seen: take(ebpf, maps::DIRECT_SEEN)?,
+            interfaces: take(ebpf, maps::INTERFACES)?,
+            packet_counters: take(ebpf, maps::PACKET_COUNTERS)?,
+            backend_counters: take(ebpf, maps::BACKEND_COUNTERS)?,
+        })
+    }
+
+    /// Marks the maps as this version's.
+    pub(super) fn write_version(&mut self) -> Result<(), DataplaneError> {
+        let meta = Meta { abi_version: ABI_VERSION, ..Meta::default() };
+        self.meta.set(0, meta, 0).map_err(failed(maps::META))
+    }
+
+    pub(super) fn apply(&mut self, op: &Op) -> Result<(), DataplaneError> {
+        match op {
+            Op::PutInterface(ifindex) => self
+                .interfaces
+                .insert(*ifindex, *ifindex, None, 0)
+                .map_err(|source| DataplaneError::Redirect { ifindex: *ifindex, source }),
+            Op::DeleteInterface(ifindex) => {
+                absent_is_fine(self.interfaces.remove(*ifindex)).map_err(failed(maps::INTERFACES))
+            }
+            Op::ResetBackend(id) => self.reset_backend(*id),
+            Op::PutBackend(id, backend) => {
+                self.backends.set(*id, backend, 0).map_err(failed(maps::BACKENDS))
+            }
+            Op::DeleteBackend(id) => {
+                self.backends.set(*id, Backend::default(), 0).map_err(failed(maps::BACKENDS))
+            }
+            Op::PutOrigin(key, origin) => {
+                self.origins.insert(key, origin, 0).map_err(failed(maps::ORIGINS))
+            }
+            Op::DeleteOrigin(key) => {
+                absent_is_fine(self.origins.remove(key)).map_err(failed(maps::ORIGINS))
+            }
+            Op::PutSlots(first, words) => {
+                for (index, word) in (*first..).zip(words) {
+                    self.rings.set(index, word, 0).map_err(failed(maps::RINGS))?;
+                }
+                Ok(())
+            }
+            Op::ResetService(id) => self.reset_service(*id),
+            Op::PutService(vip, service) => {
+                self.services.insert(vip, service, 0).map_err(failed(maps::SERVICES))
+            }
+            Op::DeleteService(vip) => {
+                absent_is_fine(self.services.remove(vip)).map_err(failed(maps::SERVICES))
+            }
+        }
+    }
+
+    fn reset_backend(&mut self, id: u32) -> Result<(), DataplaneError> {
+        let zero = zero_counter(maps::BACKEND_COUNTERS)?;
+        self.backend_counters.set(id, zero, 0).map_err(failed(maps::BACKEND_COUNTERS))?;
+        self.direct_seen.set(id, 0, 0).map_err(failed(maps::DIRECT_SEEN))
+    }
+
+    fn reset_service(&mut self, id: u32) -> Result<(), DataplaneError> {
+        for index in id * REASONS_PER_SERVICE..(id + 1) * REASONS_PER_SERVICE {
+            let zero = zero_counter(maps::PACKET_COUNTERS)?;
+            self.packet_counters.set(index, zero, 0).map_err(failed(maps::PACKET_COUNTERS))?;
+        }
+        Ok(())
+    }
+
+    /// Reads back what [`apply`](Self::apply) wrote, in this life or an earlier one.
+    pub(super) fn image(&self) -> Result<Image, DataplaneError> {
+        let mut image = Image::default();
+        for entry in &self.services {
+            let (vip, service) = entry.map_err(failed(maps::SERVICES))?;
+            let slots = service.ring_base..service.ring_base + service.ring_mask + 1;
+            let words: Result<Vec<u64>, _> = slots.map(|i| self.rings.get(&i, 0)).collect();
+            image.rings.insert(service.ring_base, words.map_err(failed(maps::RINGS))?);
+            image.services.insert(vip, service);
+        }
+        for id in 1..limits::MAX_BACKENDS {
+            let backend = self.backends.get(&id, 0).map_err(failed(maps::BACKENDS))?;
+            if backend.identity != 0 {
+                image.backends.insert(id, backend);
+            }
+        }
+        for entry in &self.origins {
+            let (key, origin) = entry.map_err(failed(maps::ORIGINS))?;
+            image.origins.insert(key, origin);
+        }
+        for ifindex in self.interfaces.keys() {
+            image.interfaces.insert(ifindex.map_err(failed(maps::INTERFACES))?);
+        }
+        Ok(image)
+    }
+}
+
+fn take<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DataplaneError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or(DataplaneError::Missing { name })?;
+    M::try_from(map).map_err(failed(name))
+}
+
+/// What should go and is not there has gone: an interface takes its entry along.
+fn absent_is_fine(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn zero_counter(name: &'static str) -> Result<PerCpuValues<Counter>, DataplaneError> {
+    zeros().map_err(|source| failed(name)(MapError::IoError(source)))
+}
+
+fn zeros<V: Pod + Default>() -> std::io::Result<PerCpuValues<V>> {
+    let cpus = nr_cpus().map_err(|(_, error)| error)?;
+    PerCpuValues::try_from(vec![V::default(); cpus])
+}

@@ -1,0 +1,191 @@
+//! From what is desired to operations on the tables. Pure: nothing here does I/O.
+//!
+//! [`compile`](compile::compile) turns a configuration and the next hops into an [`Image`] of the
+//! tables; [`plan`] is the difference between two images, in an order in which every step is safe:
+//! what is referred to is there before the reference, and goes after it.
+
+pub mod compile;
+pub mod describe;
+pub mod layout;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lb_common::abi::{Backend, Endpoint, Origin, Service};
+
+/// What the tables hold.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Image {
+    /// Services by VIP.
+    pub services: BTreeMap<Endpoint, Service>,
+    /// Slot words of each ring, by its first slot.
+    pub rings: BTreeMap<u32, Vec<u64>>,
+    /// Backends by id.
+    pub backends: BTreeMap<u32, Backend>,
+    /// Services by the address of their `nat` backends.
+    pub origins: BTreeMap<Endpoint, Origin>,
+    /// Interfaces that packets may be redirected to.
+    pub interfaces: BTreeSet<u32>,
+}
+
+/// One operation on the tables, safe on its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Op {
+    /// Lets packets be redirected to an interface.
+    PutInterface(u32),
+    /// Begins the counters of a backend at zero, and its flags.
+    ResetBackend(u32),
+    /// Writes a backend.
+    PutBackend(u32, Backend),
+    /// Writes the translation of a backend's replies.
+    PutOrigin(Endpoint, Origin),
+    /// Writes slots, one word each, from an index on.
+    PutSlots(u32, Vec<u64>),
+    /// Begins the counters of a service at zero.
+    ResetService(u32),
+    /// Writes a service.
+    PutService(Endpoint, Service),
+    /// Removes a service.
+    DeleteService(Endpoint),
+    /// Removes the translation of a backend's replies.
+    DeleteOrigin(Endpoint),
+    /// Removes a backend.
+    DeleteBackend(u32),
+    /// Stops redirects to an interface.
+    DeleteInterface(u32),
+}
+
+/// One difference between two keyed collections.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Edit<'a, K, V> {
+    /// Only in the second.
+    Added(&'a K, &'a V),
+    /// In both, with another value.
+    Changed(&'a K, &'a V, &'a V),
+    /// Only in the first.
+    Removed(&'a K, &'a V),
+}
+
+/// The differences between two keyed collections, in the order of the keys.
+pub fn difference<'a, K: Ord, V: PartialEq>(
+    before: &'a BTreeMap<K, V>,
+    after: &'a BTreeMap<K, V>,
+) -> Vec<Edit<'a, K, V>> {
+    let kept = after.iter().filter_map(|(key, new)| match before.get(key) {
+        None => Some(Edit::Added(key, new)),
+        Some(old) if old != new => Some(Edit::Changed(key, old, new)),
+        Some(_) => None,
+    });
+    let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
+    kept.chain(gone.map(|(key, old)| Edit::Removed(key, old))).collect()
+}
+
+/// The operations that make tables which hold `before` hold `after`.
+pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
+    let mut first = Vec::new();
+    let mut last = Vec::new();
+
+    first.extend(after.interfaces.difference(&before.interfaces).map(|i| Op::PutInterface(*i)));
+    for edit in difference(&before.backends, &after.backends) {
+        match edit {
+            Edit::Added(id, new) => {
+                first.extend([Op::ResetBackend(*id), Op::PutBackend(*id, *new)]);
+            }
+            Edit::Changed(id, old, new) => {
+                if old.identity != new.identity {
+                    first.push(Op::ResetBackend(*id));
+                }
+                first.push(Op::PutBackend(*id, *new));
+            }
+            Edit::Removed(id, _) => last.push(Op::DeleteBackend(*id)),
+        }
+    }
+    for edit in difference(&before.origins, &after.origins) {
+        match edit {
+            Edit::Added(key, new) | Edit::Changed(key, _, new) => {
+                first.push(Op::PutOrigin(*key, *new));
+            }
+            Edit::Removed(key, _) => last.insert(0, Op::DeleteOrigin(*key)),
+        }
+    }
+    for edit in difference(&before.rings, &after.rings) {
+        match edit {
+            Edit::Added(base, new) => first.push(Op::PutSlots(*base, new.clone())),
+            Edit::Changed(base, old, new) => first.extend(changed_slots(*base, old, new)),
+            Edit::Removed(..) => {}
+        }
+    }
+    for edit in difference(&before.services, &after.services) {
+        match edit {
+            Edit::Added(vip, new) => {
+                first.extend([Op::ResetService(new.id), Op::PutService(*vip, *new)]);
+            }
+            Edit::Changed(vip, _, new) => first.push(Op::PutService(*vip, *new)),
+            Edit::Removed(vip, _) => last.insert(0, Op::DeleteService(*vip)),
+        }
+    }
+    last.extend(before.interfaces.difference(&after.interfaces).map(|i| Op::DeleteInterface(*i)));
+    first.append(&mut last);
+    first
+}
+
+/// Runs of slots that differ, so that a small change writes little.
+fn changed_slots(base: u32, old: &[u64], new: &[u64]) -> Vec<Op> {
+    if old.len() != new.len() {
+        return vec![Op::PutSlots(base, new.to_vec())];
+    }
+    let mut ops: Vec<Op> = Vec::new();
+    let mut expected = None;
+    for (index, (_, word)) in (base..).zip(old.iter().zip(new)).filter(|(_, (a, b))| a != b) {
+        match ops.last_mut() {
+            Some(Op::PutSlots(_, words)) if expected == Some(index) => words.push(*word),
+            _ => ops.push(Op::PutSlots(index, vec![*word])),
+        }
+        expected = Some(index + 1);
+    }
+    ops
+}
+
+impl Image {
+    /// Carries out an operation on this image, as the tables would.
+    pub fn apply(&mut self, op: &Op) {
+        match op {
+            Op::PutInterface(ifindex) => _ = self.interfaces.insert(*ifindex),
+            Op::DeleteInterface(ifindex) => _ = self.interfaces.remove(ifindex),
+            Op::ResetBackend(_) | Op::ResetService(_) => {}
+            Op::PutBackend(id, backend) => _ = self.backends.insert(*id, *backend),
+            Op::DeleteBackend(id) => _ = self.backends.remove(id),
+            Op::PutOrigin(key, origin) => _ = self.origins.insert(*key, *origin),
+            Op::DeleteOrigin(key) => _ = self.origins.remove(key),
+            Op::PutSlots(first, words) => self.put_slots(*first, words),
+            Op::PutService(vip, service) => {
+                let old = self.services.insert(*vip, *service);
+                self.forget_ring(old.filter(|old| old.ring_base != service.ring_base));
+            }
+            Op::DeleteService(vip) => {
+                let old = self.services.remove(vip);
+                self.forget_ring(old);
+            }
+        }
+    }
+
+    fn put_slots(&mut self, first: u32, words: &[u64]) {
+        let ring = self.rings.range_mut(..=first).next_back();
+        let inside = ring.and_then(|(base, ring)| {
+            let at = (first - base) as usize;
+            ring.get_mut(at..at + words.len())
+        });
+        match inside {
+            Some(slots) => slots.copy_from_slice(words),
+            None => _ = self.rings.insert(first, words.to_vec()),
+        }
+    }
+
+    /// A ring without a service is free space.
+    fn forget_ring(&mut self, service: Option<Service>) {
+        if let Some(service) = service {
+            self.rings.remove(&service.ring_base);
+        }
+    }
+}

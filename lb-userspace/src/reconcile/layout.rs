@@ -1,0 +1,129 @@
+//! Where things stand in the tables: ids of services and backends, places of rings.
+//!
+//! An id or place stays for as long as its owner lives, across restarts, because it is read back
+//! from the tables themselves. What is about to be freed is not given out in the same plan: its old
+//! owner is in use until the plan is through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lb_common::{abi::Endpoint, limits};
+use thiserror::Error;
+
+use super::Image;
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+pub enum LayoutError {
+    /// No service id is free.
+    #[error(
+        "no room for another service among {}; remove some in one step and add the others in a second",
+        limits::MAX_SERVICES
+    )]
+    Services,
+    /// No backend id is free.
+    #[error(
+        "no room for another backend among {}; remove some in one step and add the others in a second",
+        limits::MAX_BACKENDS - 1
+    )]
+    Backends,
+    /// No run of slots is free.
+    #[error(
+        "no room for a ring of {slots} slots; remove some services in one step and add the others in a second"
+    )]
+    Ring {
+        /// Slots wanted.
+        slots: u32,
+    },
+}
+
+/// The place of a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Its counter row.
+    pub id: u32,
+    /// First slot of its ring.
+    pub ring_base: u32,
+    /// Slots of its ring.
+    pub slots: u32,
+}
+
+/// All places given out.
+#[derive(Debug, Default)]
+pub struct Layout {
+    services: BTreeMap<Endpoint, Place>,
+    backends: BTreeMap<u64, u32>,
+    service_ids: BTreeSet<u32>,
+    backend_ids: BTreeSet<u32>,
+    /// First slot of each ring in use, and the slot behind its last.
+    rings: BTreeMap<u32, u32>,
+}
+
+impl Layout {
+    /// The places that tables give out.
+    pub fn of(image: &Image) -> Self {
+        let mut layout = Self::default();
+        for (vip, service) in &image.services {
+            let slots = service.ring_mask + 1;
+            let place = Place { id: service.id, ring_base: service.ring_base, slots };
+            layout.services.insert(*vip, place);
+            layout.service_ids.insert(place.id);
+            layout.rings.insert(place.ring_base, place.ring_base + slots);
+        }
+        for (id, backend) in &image.backends {
+            layout.backends.insert(backend.identity, *id);
+            layout.backend_ids.insert(*id);
+        }
+        layout
+    }
+
+    /// The place of a service; a new one if it has none, or if its ring must grow. A ring never
+    /// shrinks: that would move flows for nothing but memory.
+    pub fn service(&mut self, vip: Endpoint, slots: u32) -> Result<Place, LayoutError> {
+        let old = self.services.get(&vip).copied();
+        if let Some(place) = old.filter(|place| place.slots >= slots) {
+            return Ok(place);
+        }
+        let id = match old {
+            Some(place) => place.id,
+            None => take_first_free(&mut self.service_ids, limits::MAX_SERVICES)
+                .ok_or(LayoutError::Services)?,
+        };
+        let ring_base = self.free_ring(slots).ok_or(LayoutError::Ring { slots })?;
+        self.rings.insert(ring_base, ring_base + slots);
+        let place = Place { id, ring_base, slots };
+        self.services.insert(vip, place);
+        Ok(place)
+    }
+
+    /// The id of a backend; a new one if it has none.
+    pub fn backend(&mut self, identity: u64) -> Result<u32, LayoutError> {
+        if let Some(id) = self.backends.get(&identity) {
+            return Ok(*id);
+        }
+        let id = take_first_free(&mut self.backend_ids, limits::MAX_BACKENDS - 1)
+            .ok_or(LayoutError::Backends)?;
+        self.backends.insert(identity, id);
+        Ok(id)
+    }
+
+    /// The first gap that is large enough.
+    fn free_ring(&self, slots: u32) -> Option<u32> {
+        let mut start = 0;
+        for (base, end) in &self.rings {
+            if base - start >= slots {
+                return Some(start);
+            }
+            start = *end;
+        }
+        (limits::RING_SLOTS - start >= slots).then_some(start)
+    }
+}
+
+/// Takes the lowest free number from 1 to `most`.
+fn take_first_free(taken: &mut BTreeSet<u32>, most: u32) -> Option<u32> {
+    let free = (1..).zip(taken.iter()).find(|(n, id)| n != *id).map_or_else(
+        || u32::try_from(taken.len()).unwrap_or(u32::MAX).saturating_add(1),
+        |(n, _)| n,
+    );
+    (free <= most && taken.insert(free)).then_some(free)
+}
