@@ -4,6 +4,7 @@
 //! machine that cannot build it yet.
 
 mod build;
+mod demo;
 mod process;
 mod setup;
 mod test;
@@ -27,6 +28,8 @@ enum Command {
     Setup(setup::Args),
     /// Build the `shunt` binary with the XDP program in it
     Build(build::Args),
+    /// Real connections over four backends, which change while traffic flows
+    Demo(demo::Args),
     /// Formatting, lints, dependencies, and all tests, with one summary
     Test(test::Args),
     /// Check the architecture: who imports whom, file sizes, reasons of dependencies
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup(args) => setup::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Test(args) => Ok(test::run(&args)),
         Command::Tidy => tidy::run(),
     };
