@@ -40,6 +40,8 @@ pub struct Files {
     pub socket: PathBuf,
     /// The directory of pins that the configuration names.
     pub pin_dir: PathBuf,
+    /// The state directory that the configuration names.
+    pub state_dir: PathBuf,
     /// Where the daemon's log goes.
     pub log: PathBuf,
 }
@@ -168,12 +170,9 @@ impl Daemon {
 
     /// Removes programs, maps and addresses, and waits for the daemon to end if it runs.
     pub fn detach(&mut self) -> Result<String> {
-        let mut args = vec!["detach"];
-        let config = self.files.config.to_string_lossy().into_owned();
-        if self.child.is_none() {
-            args.extend(["--config", &config]);
-        }
-        let said = self.ok(&args)?;
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let (pin_dir, state_dir) = (path(&self.files.pin_dir), path(&self.files.state_dir));
+        let said = self.ok(&["detach", "--pin-dir", &pin_dir, "--state-dir", &state_dir])?;
         if let Some(mut child) = self.child.take() {
             run::wait(&mut child, BOUND).context("the daemon, after detach")?;
         }

@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod link;
 pub mod load;
 pub mod netns;
+pub mod ping;
 pub mod require;
 pub mod run;
 pub mod servers;

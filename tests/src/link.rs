@@ -12,8 +12,10 @@ pub struct End<'a>(pub &'a Netns, pub &'a str);
 ///
 /// Two settings make veth fit for XDP. Checksum offload is off, for otherwise packets carry partial
 /// checksums, which a program that rewrites addresses would have to finish. Receive offload (GRO)
-/// is on, because it gives the end a NAPI instance, without which it drops frames that a program at
-/// the other end transmits or redirects.
+/// is on, because it gives the end a NAPI instance, without which it drops frames that a program
+/// redirects to the other end. It is switched on while both ends are up: only then does the kernel
+/// note that the other end can now be redirected to. Frames that a program at the other end sends
+/// back (`XDP_TX`) need more: a program at this end, too.
 pub fn veth(one: End, other: End) -> Result<()> {
     one.0.ip(&format!(
         "link add {} type veth peer name {} netns {}",
@@ -22,9 +24,11 @@ pub fn veth(one: End, other: End) -> Result<()> {
         other.0.name()
     ))?;
     for End(netns, interface) in [one, other] {
+        netns.ip(&format!("link set {interface} up"))?;
+    }
+    for End(netns, interface) in [one, other] {
         let offloads = ["-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "on"];
         netns.run("ethtool", &offloads)?.success()?;
-        netns.ip(&format!("link set {interface} up"))?;
     }
     Ok(())
 }

@@ -46,11 +46,11 @@ pub struct Record {
 }
 
 impl Load {
-    /// Makes the connections from inside a namespace. `done` is called with the number that have
-    /// ended, from several threads.
-    pub fn run(&self, netns: &Netns, done: impl Fn(usize) + Sync) -> Result<Vec<Record>> {
+    /// Makes the connections from inside a namespace. `go_on` is called after each, from several
+    /// threads, with the number that have ended; when it says no, no more are made.
+    pub fn run(&self, netns: &Netns, go_on: impl Fn(usize) -> bool + Sync) -> Result<Vec<Record>> {
         let (next, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let records = Mutex::new(Vec::with_capacity(self.connections));
+        let records = Mutex::new(Vec::new());
         let work = || {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +59,9 @@ impl Load {
                 }
                 let record = self.one(n);
                 records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
-                done(ended.fetch_add(1, Ordering::Relaxed) + 1);
+                if !go_on(ended.fetch_add(1, Ordering::Relaxed) + 1) {
+                    next.store(self.connections, Ordering::Relaxed);
+                }
             }
         };
         netns.enter(|| {

@@ -33,6 +33,8 @@ pub const CLIENT_SIDE: &str = "client0";
 pub const BACKEND_SIDE: &str = "backend0";
 /// The only interface of a balancer with one arm.
 pub const EDGE: &str = "edge0";
+/// Interface of the switch towards the balancer.
+pub const BALANCER_PORT: &str = "balancer";
 /// Interface of clients and backends.
 const ETH: &str = "eth0";
 /// Interface of the client at which replies of `dsr` arrive.
@@ -145,11 +147,11 @@ impl Topology {
         match self.shape.arms {
             Arms::One => {
                 self.plug(&self.client, ETH, "client")?;
-                self.plug(&self.balancer, EDGE, "balancer")?;
+                self.plug(&self.balancer, EDGE, BALANCER_PORT)?;
             }
             Arms::Two => {
                 link::veth(End(&self.client, ETH), End(&self.balancer, CLIENT_SIDE))?;
-                self.plug(&self.balancer, BACKEND_SIDE, "balancer")?;
+                self.plug(&self.balancer, BACKEND_SIDE, BALANCER_PORT)?;
                 if self.shape.direct_return {
                     self.plug(&self.client, RETURN, "return")?;
                 }

@@ -2,4 +2,7 @@
 //!
 //! Each test builds a network of its own. What they share is in [`scene`].
 
+mod forwarding;
 mod harness;
+mod passing;
+mod scene;

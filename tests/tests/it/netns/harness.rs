@@ -48,7 +48,7 @@ fn routes_between_client_and_backends(shape: Shape) -> Result<()> {
         let server = SocketAddr::new(backend, 8080);
         let _http = HttpServer::start(topology.backend(2), server, "two")?;
         let load = Load { server, connections: 20, at_once: 4, bytes: Some(1 << 20) };
-        let records = load.run(&topology.client, |_| ())?;
+        let records = load.run(&topology.client, |_| true)?;
         assert_eq!(load::spread(&records)?.get("two"), Some(&20));
         let client = topology.address(Host::Client, family);
         if !shape.direct_return {
