@@ -103,7 +103,10 @@ pub(super) fn keep(stage: &Stage) {
 fn connect(stage: &Stage, connections: usize) -> Result<Vec<Record>> {
     let load = Load { server: stage.vip(), connections, at_once: AT_ONCE, bytes: None };
     let bar = report::progress(connections);
-    let records = load.run(stage.client(), |done| bar.set_position(done as u64));
+    let records = load.run(stage.client(), |done| {
+        bar.set_position(done as u64);
+        true
+    });
     bar.finish_and_clear();
     records
 }
