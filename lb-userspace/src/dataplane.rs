@@ -25,6 +25,7 @@ use aya::{
 use lb_common::{abi::ABI_VERSION, limits};
 use rustix::fd::OwnedFd;
 use thiserror::Error;
+use tracing::debug;
 
 use self::tables::Maps;
 use crate::reconcile::{Image, Op};
@@ -72,6 +73,15 @@ pub enum DataplaneError {
         /// The reason.
         #[from]
         source: ProgramError,
+    },
+    /// The verifier refused the program.
+    #[error(
+        "the kernel refuses to load the XDP program: {source}; Linux 5.15 or later is needed, and SHUNT_LOG=debug shows what its verifier says"
+    )]
+    Verifier {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
     },
     /// A map could not be read or written.
     #[error("cannot access map {name}: {source}")]
@@ -151,7 +161,7 @@ impl Dataplane {
             .map_err(|source| DataplaneError::Load { source: Box::new(source) })?;
         let maps = Maps::take(&mut ebpf)?;
         let mut dataplane = Self { ebpf, maps, pin_dir: pin_dir.to_owned(), _lock: lock };
-        dataplane.program()?.load()?;
+        dataplane.program()?.load().map_err(refused)?;
         dataplane.maps.write_version()?;
         Ok(dataplane)
     }
@@ -172,5 +182,16 @@ impl Dataplane {
             .program_mut(limits::PROGRAM)
             .ok_or(DataplaneError::Missing { name: limits::PROGRAM })?;
         Ok(program.try_into()?)
+    }
+}
+
+/// The verifier's log has hundreds of lines: it goes where it was asked for.
+fn refused(error: ProgramError) -> DataplaneError {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            debug!("{verifier_log}");
+            DataplaneError::Verifier { source: io_error }
+        }
+        other => other.into(),
     }
 }

@@ -98,7 +98,7 @@ impl Netlink {
                 mtu: link.mtu,
             }),
             None => Err(format!(
-                "{} does not answer on {name}; check that it is up and on that segment",
+                "no answer from {} on {name} yet; check that it is up and on that segment",
                 hop.gateway
             )),
         })
