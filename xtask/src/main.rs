@@ -11,8 +11,9 @@ mod test;
 mod tidy;
 mod toolchain;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -37,18 +38,23 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Setup(args) => setup::run(&args),
-        Command::Build(args) => build::run(&args),
-        Command::Demo(args) => demo::run(&args),
-        Command::Test(args) => Ok(test::run(&args)),
-        Command::Tidy => tidy::run(),
-    };
-    match done {
+    match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    // What we call works on the whole workspace, wherever we were called.
+    env::set_current_dir(process::root()).context("cannot enter the root of the workspace")?;
+    match command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => Ok(test::run(&args)),
+        Command::Tidy => tidy::run(),
     }
 }

@@ -101,7 +101,9 @@ fn quoted(word: &str) -> String {
 
 /// The root of the workspace; `cargo xtask` may be called from any directory in it.
 pub(crate) fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // Cargo sets it when it runs us, too; a binary that was built elsewhere is not misled then.
+    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
+    let here = PathBuf::from(here);
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
