@@ -1,8 +1,18 @@
 //! The daemon in networks of namespaces, with real clients and servers.
 //!
-//! Each test builds a network of its own. What they share is in [`scene`].
+//! Each test builds a network of its own; [`scene`] is what they share. Most exist for IPv4 and
+//! IPv6, some also for each forwarding mode.
 
+mod attaching;
+mod bystanders;
+mod changes;
 mod forwarding;
 mod harness;
+mod lifecycle;
+mod nexthops;
 mod passing;
+mod refusals;
+mod ring;
 mod scene;
+mod transfers;
+mod vips;

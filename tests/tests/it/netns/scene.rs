@@ -164,26 +164,31 @@ impl Network {
     /// The configuration that is wanted: services `web` (TCP) and `echo` (UDP) at the VIP, both
     /// sending to pool `web`.
     pub(crate) fn config(&self) -> String {
-        let Wants { arms, attach, configured, forward, keeps_vip, .. } = self.wants;
+        let Wants { arms, attach, configured, .. } = self.wants;
         let Files { socket, pin_dir, state_dir, .. } = &self.files;
-        let mut text = format!(
-            "[daemon]\nadmin = {socket:?}\npin-dir = {pin_dir:?}\nstate-dir = {state_dir:?}\nseed = {SEED}\n"
-        );
-        for interface in arms.interfaces() {
-            text += &format!("[[interface]]\nname = {interface:?}\nmode = {attach:?}\n");
-        }
+        let daemon = [("admin", socket), ("pin-dir", pin_dir), ("state-dir", state_dir)]
+            .map(|(key, path)| format!("{key} = \"{}\"\n", path.display()));
+        let interface = |name| format!("[[interface]]\nname = \"{name}\"\nmode = \"{attach}\"\n");
+        let interfaces: String = arms.interfaces().iter().map(interface).collect();
         let backends: Vec<_> = (1..=configured).map(|n| self.backend(n).to_string()).collect();
-        text += &format!("[[pool]]\nname = {POOL:?}\nbackends = {backends:?}\n");
-        for (name, protocol) in [("web", "tcp"), ("echo", "udp")] {
-            let vip = self.vip();
-            text += &format!(
-                "[[service]]\nname = {name:?}\nlisten = \"{vip}/{protocol}\"\npool = {POOL:?}\nforward = {forward:?}\n"
-            );
-            if keeps_vip {
-                text += &format!("vip-interface = {:?}\n", arms.front());
-            }
-        }
-        text
+        [
+            format!("[daemon]\nseed = {SEED}\n{}", daemon.concat()),
+            interfaces,
+            format!("[[pool]]\nname = \"{POOL}\"\nbackends = {backends:?}\n"),
+            self.service("web", "tcp"),
+            self.service("echo", "udp"),
+        ]
+        .concat()
+    }
+
+    fn service(&self, name: &str, protocol: &str) -> String {
+        let Wants { arms, forward, keeps_vip, .. } = self.wants;
+        let listen = self.vip();
+        let kept = format!("vip-interface = \"{}\"\n", arms.front());
+        let kept = if keeps_vip { &kept } else { "" };
+        format!(
+            "[[service]]\nname = \"{name}\"\nlisten = \"{listen}/{protocol}\"\npool = \"{POOL}\"\nforward = \"{forward}\"\n{kept}"
+        )
     }
 
     /// Writes the configuration, starts the daemon with it, and tests something.
