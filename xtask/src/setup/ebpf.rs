@@ -17,8 +17,9 @@ use crate::{
 
 /// The version of bpf-linker that the object is built and tested with.
 const LINKER_VERSION: &str = "0.13.0";
-/// The versions of LLVM that it can be built for.
-const LINKER_LLVM: [u32; 3] = [21, 22, 23];
+/// The versions of LLVM that it can be built for. It knows 21 as well, but only from 22 on does LLVM
+/// have the access to misaligned words that `lb-ebpf/build.rs` asks for.
+const LINKER_LLVM: [u32; 2] = [22, 23];
 /// Debian's newest compiler: the one that its browsers are built with.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
