@@ -84,7 +84,7 @@ pub fn difference<'a, K: Ord, V: PartialEq>(
 /// The operations that make tables which hold `before` hold `after`.
 pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
     let mut first = Vec::new();
-    let mut last = Vec::new();
+    let (mut services, mut origins, mut backends) = (Vec::new(), Vec::new(), Vec::new());
 
     first.extend(after.interfaces.difference(&before.interfaces).map(|i| Op::PutInterface(*i)));
     for edit in difference(&before.backends, &after.backends) {
@@ -98,7 +98,7 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
                 }
                 first.push(Op::PutBackend(*id, *new));
             }
-            Edit::Removed(id, _) => last.push(Op::DeleteBackend(*id)),
+            Edit::Removed(id, _) => backends.push(Op::DeleteBackend(*id)),
         }
     }
     for edit in difference(&before.origins, &after.origins) {
@@ -106,14 +106,15 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
             Edit::Added(key, new) | Edit::Changed(key, _, new) => {
                 first.push(Op::PutOrigin(*key, *new));
             }
-            Edit::Removed(key, _) => last.insert(0, Op::DeleteOrigin(*key)),
+            Edit::Removed(key, _) => origins.push(Op::DeleteOrigin(*key)),
         }
     }
-    for edit in difference(&before.rings, &after.rings) {
-        match edit {
-            Edit::Added(base, new) => first.push(Op::PutSlots(*base, new.clone())),
-            Edit::Changed(base, old, new) => first.extend(changed_slots(*base, old, new)),
-            Edit::Removed(..) => {}
+    let in_use: BTreeSet<u32> = before.services.values().map(|s| s.ring_base).collect();
+    for (base, new) in &after.rings {
+        // A ring without a service, left by a plan that failed, may have been written over since.
+        match before.rings.get(base).filter(|_| in_use.contains(base)) {
+            None => first.push(Op::PutSlots(*base, new.clone())),
+            Some(old) => first.extend(changed_slots(*base, old, new)),
         }
     }
     for edit in difference(&before.services, &after.services) {
@@ -122,11 +123,13 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
                 first.extend([Op::ResetService(new.id), Op::PutService(*vip, *new)]);
             }
             Edit::Changed(vip, _, new) => first.push(Op::PutService(*vip, *new)),
-            Edit::Removed(vip, _) => last.insert(0, Op::DeleteService(*vip)),
+            Edit::Removed(vip, _) => services.push(Op::DeleteService(*vip)),
         }
     }
-    last.extend(before.interfaces.difference(&after.interfaces).map(|i| Op::DeleteInterface(*i)));
-    first.append(&mut last);
+    for mut last in [services, origins, backends] {
+        first.append(&mut last);
+    }
+    first.extend(before.interfaces.difference(&after.interfaces).map(|i| Op::DeleteInterface(*i)));
     first
 }
 
@@ -170,16 +173,24 @@ impl Image {
         }
     }
 
+    /// Writes into the ring of a service, or a whole ring that is yet to get one.
     fn put_slots(&mut self, first: u32, words: &[u64]) {
         let ring = self.rings.range_mut(..=first).next_back();
-        let inside = ring.and_then(|(base, ring)| {
+        let of_service = |base| self.services.values().any(|service| service.ring_base == base);
+        let inside = ring.filter(|(base, _)| of_service(**base)).and_then(|(base, ring)| {
             let at = (first - base) as usize;
             ring.get_mut(at..at + words.len())
         });
-        match inside {
-            Some(slots) => slots.copy_from_slice(words),
-            None => _ = self.rings.insert(first, words.to_vec()),
+        if let Some(slots) = inside {
+            slots.copy_from_slice(words);
+            return;
         }
+        let (start, end) = (first as usize, first as usize + words.len());
+        self.rings.retain(|base, ring| {
+            let base = *base as usize;
+            base + ring.len() <= start || end <= base
+        });
+        self.rings.insert(first, words.to_vec());
     }
 
     /// A ring without a service is free space.

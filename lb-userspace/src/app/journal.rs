@@ -20,17 +20,11 @@ impl Journal {
     pub(super) fn replay(state_dir: &Path, file: &Desired) -> Result<(Self, Desired), StateError> {
         let path = state_dir.join("changes.json");
         let recorded: Vec<Change> = state::read(&path)?;
-        let mut desired = file.clone();
-        let mut changes = Vec::new();
-        for change in recorded {
-            match desired.with(std::slice::from_ref(&change)) {
-                Ok(next) => {
-                    desired = next;
-                    changes.push(change);
-                }
-                Err(error) => warn!("an earlier change no longer fits and is dropped: {error}"),
-            }
-        }
+        // Changes made together may break a rule one by one, so all are tried at once first.
+        let (changes, desired) = match file.with(&recorded) {
+            Ok(desired) => (recorded, desired),
+            Err(_) => one_by_one(recorded, file),
+        };
         if !changes.is_empty() {
             info!("{} earlier changes made again; `shunt apply` undoes them", changes.len());
         }
@@ -58,3 +52,22 @@ impl Journal {
         Ok(())
     }
 }
+
+/// The changes that still fit, and what they come to.
+fn one_by_one(recorded: Vec<Change>, file: &Desired) -> (Vec<Change>, Desired) {
+    let mut desired = file.clone();
+    let mut changes = Vec::new();
+    for change in recorded {
+        match desired.with(std::slice::from_ref(&change)) {
+            Ok(next) => {
+                desired = next;
+                changes.push(change);
+            }
+            Err(error) => warn!("an earlier change no longer fits and is dropped: {error}"),
+        }
+    }
+    (changes, desired)
+}
+
+#[cfg(test)]
+mod tests;

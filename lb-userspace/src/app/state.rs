@@ -63,3 +63,6 @@ fn replace<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     file.persist(path)?;
     File::open(directory)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Tests of the journal.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::{fs, path::Path};
+
+use super::Journal;
+use crate::{
+    config,
+    model::{BackendState, Change, Desired},
+};
+
+/// The file: two `nat` services with a pool each.
+fn file() -> Desired {
+    let text = r#"
+        [[interface]]
+        name = "eth0"
+        [[pool]]
+        name = "api"
+        backends = ["10.0.1.1:80"]
+        [[pool]]
+        name = "web"
+        backends = ["10.0.0.1:80", "10.0.0.2:80"]
+        [[service]]
+        name = "api"
+        listen = "192.0.2.2:80/tcp"
+        forward = "nat"
+        pool = "api"
+        [[service]]
+        name = "web"
+        listen = "192.0.2.1:80/tcp"
+        forward = "nat"
+        pool = "web"
+    "#;
+    config::parse("f", text).unwrap()
+}
+
+fn add(pool: &str, address: &str) -> Change {
+    let (pool, address) = (pool.parse().unwrap(), address.parse().unwrap());
+    Change::AddBackend { pool, address, weight: 5.try_into().unwrap() }
+}
+
+fn remove(pool: &str, address: &str) -> Change {
+    Change::RemoveBackend { pool: pool.parse().unwrap(), address: address.parse().unwrap() }
+}
+
+fn drain(pool: &str, address: &str) -> Change {
+    let (pool, address) = (pool.parse().unwrap(), address.parse().unwrap());
+    Change::SetState { pool, address, state: BackendState::Drained }
+}
+
+/// What the next daemon makes of the directory.
+fn replayed(dir: &Path) -> Desired {
+    Journal::replay(dir, &file()).unwrap().1
+}
+
+#[test]
+fn an_empty_directory_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(replayed(dir.path()), file());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "reading writes nothing");
+}
+
+#[test]
+fn changes_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let changes = [add("web", "10.0.0.3:80"), drain("web", "10.0.0.3:80")];
+    let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
+    journal.append(&changes[..1]).unwrap();
+    journal.append(&changes[1..]).unwrap();
+    assert_eq!(replayed(dir.path()), file().with(&changes).unwrap());
+
+    // The next daemon goes on where the first ended.
+    let (mut journal, desired) = Journal::replay(dir.path(), &file()).unwrap();
+    let third = remove("web", "10.0.0.1:80");
+    journal.append(std::slice::from_ref(&third)).unwrap();
+    assert_eq!(replayed(dir.path()), desired.with(&[third]).unwrap());
+}
+
+#[test]
+fn the_last_changes_are_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = add("web", "10.0.0.3:80");
+    let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
+    journal.append(std::slice::from_ref(&first)).unwrap();
+    journal.append(&[drain("web", "10.0.0.3:80"), remove("web", "10.0.0.1:80")]).unwrap();
+    journal.take_back(2).unwrap();
+    assert_eq!(replayed(dir.path()), file().with(&[first]).unwrap());
+    journal.take_back(9).unwrap();
+    assert_eq!(replayed(dir.path()), file());
+}
+
+#[test]
+fn cleared_changes_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
+    journal.append(&[drain("web", "10.0.0.1:80")]).unwrap();
+    journal.clear().unwrap();
+    assert_eq!(replayed(dir.path()), file());
+    let later = add("web", "10.0.0.3:80");
+    journal.append(std::slice::from_ref(&later)).unwrap();
+    assert_eq!(replayed(dir.path()), file().with(&[later]).unwrap());
+}
+
+#[test]
+fn overtaken_changes_are_dropped_and_the_others_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let fits = drain("web", "10.0.0.1:80");
+    let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
+    // As if the file had been edited since: a backend added there, one removed, a pool gone.
+    let changes = [
+        add("web", "10.0.0.2:80"),
+        drain("web", "10.0.0.9:80"),
+        fits.clone(),
+        add("gone", "10.0.0.3:80"),
+    ];
+    journal.append(&changes).unwrap();
+    let (mut journal, desired) = Journal::replay(dir.path(), &file()).unwrap();
+    assert_eq!(desired, file().with(std::slice::from_ref(&fits)).unwrap());
+    // They do not come back with the next change.
+    let next = drain("web", "10.0.0.2:80");
+    journal.append(std::slice::from_ref(&next)).unwrap();
+    let (journal, desired) = Journal::replay(dir.path(), &file()).unwrap();
+    assert_eq!(journal.changes, [fits.clone(), next.clone()]);
+    assert_eq!(desired, file().with(&[fits, next]).unwrap());
+}
+
+#[test]
+fn changes_that_obey_the_rules_only_together_are_replayed_together() {
+    let dir = tempfile::tempdir().unwrap();
+    // A backend moves from one `nat` service to another; for a moment it belongs to both.
+    let moved = [add("api", "10.0.0.2:80"), remove("web", "10.0.0.2:80")];
+    let (mut journal, desired) = Journal::replay(dir.path(), &file()).unwrap();
+    assert!(desired.with(&moved[..1]).is_err());
+    let expected = desired.with(&moved).unwrap();
+    journal.append(&moved).unwrap();
+    assert_eq!(replayed(dir.path()), expected);
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_left_as_it_is() {
+    for content in ["", "[{", "{}", r#"[{"change":"explode"}]"#, "[]]", "\u{0}\u{0}"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes.json");
+        fs::write(&path, content).unwrap();
+        let error = Journal::replay(dir.path(), &file()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{} is damaged (", path.display())), "{error}");
+        assert!(error.ends_with("; move it away to start without what it says"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_not_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let state_dir = dir.path().join("state");
+    fs::create_dir(&state_dir).unwrap();
+    let (mut journal, _) = Journal::replay(&state_dir, &file()).unwrap();
+    journal.append(&[drain("web", "10.0.0.1:80")]).unwrap();
+    fs::remove_dir_all(&state_dir).unwrap();
+    let refused = drain("web", "10.0.0.2:80");
+    assert!(journal.append(&[refused]).is_err());
+    assert!(journal.clear().is_err());
+    assert_eq!(journal.changes, [drain("web", "10.0.0.1:80")]);
+}

@@ -1,0 +1,56 @@
+//! The words of a plan.
+
+use super::{super::describe::describe, World, example, name};
+use crate::model::{AttachMode, BackendState, Forward, Interface};
+
+#[test]
+fn nothing_changed() {
+    let desired = example().desired;
+    assert_eq!(describe(&desired, &desired), [""; 0]);
+}
+
+#[test]
+fn a_change_of_each_kind() {
+    let mut before = example()
+        .pool("old", &["10.0.2.1:80"])
+        .service("old", "192.0.2.3:80/tcp", "old", Forward::Nat)
+        .desired;
+    before.interfaces.push(Interface { name: "eth1".to_owned(), mode: AttachMode::Auto });
+
+    let mut after = World::empty()
+        .pool("dns", &["10.0.1.1:53", "10.0.1.2:53"])
+        .pool("new", &["[2001:db8::1]:80"])
+        .pool("web", &["10.0.0.1:80", "10.0.0.2:80", "10.0.0.4:80"])
+        .service("dns-tcp", "192.0.2.2:53/tcp", "dns", Forward::Dsr)
+        .service("dns-udp", "192.0.2.2:53/udp", "dns", Forward::Nat)
+        .service("new", "[2001:db8::10]:80/tcp", "new", Forward::Nat)
+        .service("web", "192.0.2.1:80/tcp", "web", Forward::Dsr);
+    after.backend_mut("web", "10.0.0.1:80").weight = 20.try_into().unwrap();
+    after.backend_mut("web", "10.0.0.2:80").state = BackendState::Drained;
+    let mut after = after.desired;
+    after.services.get_mut(&name("web")).unwrap().vip_interface = Some("eth0".to_owned());
+    after.interfaces = vec![
+        Interface { name: "eth0".to_owned(), mode: AttachMode::Native },
+        Interface { name: "eth2".to_owned(), mode: AttachMode::Generic },
+    ];
+
+    assert_eq!(
+        describe(&before, &after),
+        [
+            "~ interface eth0: auto -> native",
+            "+ interface eth2: generic",
+            "- interface eth1",
+            "+ pool new",
+            "+ backend [2001:db8::1]:80 in new: weight 10",
+            "~ backend 10.0.0.1:80 in web: weight 10 -> weight 20",
+            "~ backend 10.0.0.2:80 in web: weight 10 -> weight 10, drained",
+            "+ backend 10.0.0.4:80 in web: weight 10",
+            "- backend 10.0.0.3:80 in web",
+            "- pool old",
+            "~ service dns-tcp: 192.0.2.2:53/tcp to dns by nat -> 192.0.2.2:53/tcp to dns by dsr",
+            "+ service new: [2001:db8::10]:80/tcp to new by nat",
+            "~ service web: 192.0.2.1:80/tcp to web by dsr -> 192.0.2.1:80/tcp to web by dsr, address on eth0",
+            "- service old",
+        ]
+    );
+}
