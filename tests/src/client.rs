@@ -9,7 +9,7 @@ use std::{
 
 use crate::http::{self, Reply};
 
-/// How long a connection may be silent before it counts as dead.
+/// How long a connection may be silent before it counts as dead, unless there is much traffic.
 pub const SILENCE: Duration = Duration::from_secs(5);
 
 /// A connection to a server.
@@ -23,10 +23,15 @@ pub struct Client {
 impl Client {
     /// Connects, from the namespace of this thread.
     pub fn connect(server: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&server, SILENCE)?;
+        Self::connect_patiently(server, SILENCE)
+    }
+
+    /// Connects, and lets the connection be silent for longer or shorter than [`SILENCE`].
+    pub fn connect_patiently(server: SocketAddr, silence: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&server, silence)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE))?;
-        stream.set_write_timeout(Some(SILENCE))?;
+        stream.set_read_timeout(Some(silence))?;
+        stream.set_write_timeout(Some(silence))?;
         let local = stream.local_addr()?;
         Ok(Self { stream: BufReader::new(stream), server, local })
     }

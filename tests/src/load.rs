@@ -14,7 +14,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     blob,
-    client::{Client, End},
+    client::{Client, End, SILENCE},
     interrupt,
     netns::Netns,
 };
@@ -84,7 +84,9 @@ impl Load {
     }
 
     fn ask(&self, n: usize, record: &mut Record) -> Result<(), End> {
-        let mut client = Client::connect(self.server)?;
+        // Hundreds of transfers at a time overflow the queues of veth, and the unlucky ones wait.
+        let silence = self.bytes.map_or(SILENCE, |_| 6 * SILENCE);
+        let mut client = Client::connect_patiently(self.server, silence)?;
         record.client = Some(client.local());
         let path = match self.bytes {
             Some(length) => format!("/blob/{n}/{length}"),

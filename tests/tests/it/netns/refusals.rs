@@ -57,8 +57,8 @@ fn wrong_changes() {
             (&["backend", "add", POOL, &known], 1, &[&known, "already"]),
             (&["backend", "remove", POOL, "192.0.2.99:80"], 1, &["192.0.2.99:80"]),
             (&["backend", "add", POOL, "[2001:db8::9]:80"], 1, &["2001:db8::9", "family"]),
-            (&["backend", "add", POOL, "192.0.2.300:80"], 2, &["192.0.2.300:80", "ADDRESS:PORT"]),
-            (&["backend", "add", POOL, "192.0.2.9"], 2, &["192.0.2.9", "ADDRESS:PORT"]),
+            (&["backend", "add", POOL, "192.0.2.300:80"], 2, &["192.0.2.300:80", "such as"]),
+            (&["backend", "add", POOL, "192.0.2.9"], 2, &["192.0.2.9", "such as"]),
             (&["backend", "weight", POOL, &known, "0"], 2, &["drain"]),
         ];
         for (args, code, words) in cases {

@@ -216,6 +216,15 @@ impl Network {
     }
 }
 
+impl Drop for Network {
+    fn drop(&mut self) {
+        // What a daemon left that was refused half-way.
+        if let Err(error) = sweep::pins(&self.files.pin_dir) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
 /// A network with the daemon running in it.
 pub(crate) struct Scene {
     // Dropped first: it must detach while its namespace has a name.
