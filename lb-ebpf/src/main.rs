@@ -28,7 +28,6 @@ fn shunt(ctx: XdpContext) -> u32 {
 }
 
 /// There is no panic path (a test reads the object to be sure); the compiler wants one named.
-#[cfg(target_arch = "bpf")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
