@@ -76,8 +76,21 @@ impl Controller {
         })
     }
 
-    /// Fills the tables, then attaches. An interface that cannot be attached to ends the start.
+    /// Fills the tables, then attaches. An interface that cannot be attached to ends the start: what
+    /// was made until then is removed again, but what was adopted goes on as it was.
     pub(super) async fn start(&mut self) -> Result<()> {
+        let adopts = !self.dataplane.attached()?.is_empty();
+        let begun = self.begin().await;
+        if begun.is_err()
+            && !adopts
+            && let Err(error) = self.remove_all().await
+        {
+            error!("cannot remove what was made before the start failed: {error:?}");
+        }
+        begun
+    }
+
+    async fn begin(&mut self) -> Result<()> {
         if !self.image.services.is_empty() {
             info!("adopted the pinned tables of {} services", self.image.services.len());
         }
