@@ -15,7 +15,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -154,8 +153,7 @@ impl Daemon {
     /// Ends it by SIGTERM.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the daemon is not running")?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("a process id")?, Signal::TERM)?;
+        run::terminate(child.id())?;
         run::wait(&mut child, BOUND).context("the daemon, after SIGTERM")
     }
 
@@ -198,7 +196,7 @@ impl Drop for Daemon {
             _ = child.kill();
             _ = child.wait();
         }
-        if let Err(error) = sweep::pins(&self.files.pin_dir) {
+        if let Err(error) = sweep::remove_directory(&self.files.pin_dir) {
             eprintln!("{error:#}");
         }
     }

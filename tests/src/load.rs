@@ -119,7 +119,8 @@ pub fn ends<'a>(ends: impl Iterator<Item = &'a End>) -> BTreeMap<End, usize> {
     count(ends.cloned())
 }
 
-fn count<T: Ord>(items: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+/// How often each item occurs.
+pub fn count<T: Ord>(items: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
     let mut counts = BTreeMap::new();
     for item in items {
         *counts.entry(item).or_insert(0) += 1;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A program that has ended.
 #[derive(Clone, Debug)]
@@ -66,6 +67,13 @@ pub fn run(command: &mut Command, bound: Duration) -> Result<Finished> {
     let text = |thread: thread::JoinHandle<String>| thread.join().unwrap_or_default();
     let (stdout, stderr) = (text(stdout), text(stderr));
     Ok(Finished { command: shown, code: status.code(), stdout, stderr })
+}
+
+/// Asks a process to end, by SIGTERM.
+pub fn terminate(pid: u32) -> Result<()> {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(raw.with_context(|| format!("{pid} is no process"))?, Signal::TERM)
+        .with_context(|| format!("cannot end process {pid}"))
 }
 
 /// The command as one would type it.

@@ -4,7 +4,7 @@
 //! a namespace. What belongs to a process that is gone is removed; the rest is left alone.
 
 use std::{
-    fs,
+    env, fs,
     path::Path,
     sync::{
         Once,
@@ -27,7 +27,7 @@ pub fn unique() -> String {
     format!("{TEST}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Removes, once in this process, namespaces and pins of test processes that no longer run.
+/// Removes, once in this process, namespaces, pins and directories of test processes that no longer run.
 pub fn once() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -42,8 +42,10 @@ fn orphans() -> Result<()> {
     for name in names_in(netns::DIRECTORY).into_iter().filter(|name| is_orphan(name)) {
         netns::remove(&name)?;
     }
-    for name in names_in(BPF).into_iter().filter(|name| is_orphan(name)) {
-        pins(&Path::new(BPF).join(name))?;
+    for directory in [Path::new(BPF), &env::temp_dir()] {
+        for name in names_in(directory).into_iter().filter(|name| is_orphan(name)) {
+            remove_directory(&directory.join(name))?;
+        }
     }
     Ok(())
 }
@@ -56,15 +58,15 @@ pub fn namespaces(prefix: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Removes a directory of pins, if it is there. Links that are pinned nowhere else detach.
-pub fn pins(directory: &Path) -> Result<()> {
+/// Removes a directory, if it is there. Links that were pinned in it and nowhere else detach.
+pub fn remove_directory(directory: &Path) -> Result<()> {
     if !directory.exists() {
         return Ok(());
     }
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
-fn names_in(directory: &str) -> Vec<String> {
+fn names_in(directory: impl AsRef<Path>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }

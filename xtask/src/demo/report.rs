@@ -1,12 +1,27 @@
-//! What the demo prints: headings, progress, spreads.
+//! What the demo prints: headings, the network, spreads, counts.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Width of the longest bar of a spread.
-const BAR: usize = 40;
+use super::stage::Share;
+
+/// Width of a bar that stands for all connections.
+const WIDTH: f64 = 60.0;
+
+/// The network.
+pub(super) const PICTURE: &str = "
+                                                      +--- 172.17.0.4:1001
+  +-----------+           +----------------+          |
+  |  client   |   client0 |    balancer    | backend0 +--- 172.17.0.5:1002
+  |           |-----------|                |----------|
+  | 192.0.2.2 |           | VIP 192.0.2.10 |          +--- 172.17.0.6:1003
+  +-----------+           +----------------+          |
+                                                      +--- 172.17.0.7:1004
+
+  Each box is a network namespace, and so is each of the four backends, which are
+  HTTP servers. The XDP program sits on client0 and backend0.
+";
 
 /// Begins a part.
 pub(super) fn heading(text: &str) {
@@ -20,51 +35,41 @@ pub(super) fn without_comments(path: &Path) -> Result<()> {
     let mut blank = true;
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let line = line.split(" #").next().unwrap_or(line).trim_end();
-        // Comments leave several blank lines behind.
+        // Comments leave several blank lines behind, and a section without keys.
         if !(blank && line.is_empty()) && line != "[daemon]" {
-            println!("{line}");
+            println!("{}", format!("  {line}").trim_end());
             blank = line.is_empty();
         }
     }
     Ok(())
 }
 
-/// A bar on the terminal; nothing where there is none.
-pub(super) fn progress(connections: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(
-        u64::try_from(connections).ok(),
-        ProgressDrawTarget::stderr(),
-    );
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} connections") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
-/// Counts by name as bars, beside the share that each should have.
-pub(super) fn spread(counts: &BTreeMap<String, usize>, expected: &BTreeMap<String, f64>) {
+/// Connections by backend, beside the share that each has by its weight.
+pub(super) fn spread(counts: &BTreeMap<String, usize>, shares: &[Share]) {
     let total: usize = counts.values().sum();
-    let most = counts.values().copied().max().unwrap_or(1).max(1);
-    for (name, share) in expected {
-        let count = counts.get(name).copied().unwrap_or(0);
-        let bar = "#".repeat(count * BAR / most);
+    println!("  {:<16} {:>6} {:>9} {:>12}", "BACKEND", "WEIGHT", "EXPECTED", "CONNECTIONS");
+    for Share { backend, weight, part } in shares {
+        let count = counts.get(backend).copied().unwrap_or(0);
+        let got = percent(count, total);
         println!(
-            "  {name:<16} {count:>6}  {:>5.1} %  (weight says {:>4.1} %)  {bar}",
-            percent(count, total),
-            share * 100.0
+            "  {backend:<16} {weight:>6} {:>7.1} % {count:>12} {got:>5.1} %  {}",
+            part * 100.0,
+            bar(got)
         );
     }
-    for (name, count) in counts.iter().filter(|(name, _)| !expected.contains_key(*name)) {
-        println!("  {name:<16} {count:>6}  {:>5.1} %", percent(*count, total));
+    let strangers = counts.iter().filter(|(name, _)| shares.iter().all(|s| s.backend != **name));
+    for (name, count) in strangers {
+        println!("  {name:<16} {:>6} {:>7.1} % {count:>12}", "none", 0.0);
     }
 }
 
-/// Counts by name, a line each.
-pub(super) fn counts(counts: &BTreeMap<impl fmt::Display, usize>) {
-    for (name, count) in counts {
-        println!("  {count:>6}  {name}");
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a percentage is a small positive number"
+)]
+fn bar(percent: f64) -> String {
+    "#".repeat((percent * WIDTH / 100.0).round() as usize)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of connections are small")]

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 use tests::{
     daemon::{Daemon, Files},
     netns::Netns,
@@ -10,59 +11,65 @@ use tests::{
     topology::{Arms, Family, Host, Numbers, Shape, Topology},
 };
 
-use super::{NAME, PIN_DIR, SOCKET, STATE_DIR, report};
+use super::{
+    claim::{Claim, NAME, PIN_DIR, SOCKET, STATE_DIR},
+    report,
+};
 
 /// Backends of the classic nginx example, and the port of the first; the others follow.
 const BACKENDS: u8 = 4;
 const FIRST_PORT: u16 = 1001;
+/// The service in the configuration.
+pub(super) const SERVICE: &str = "web";
+/// The pool in the configuration.
+pub(super) const POOL: &str = "backend";
 
 /// Everything that runs. Dropped in the order of its fields: daemon, servers, network.
 pub(super) struct Stage {
     pub(super) daemon: Daemon,
     _servers: Vec<HttpServer>,
     network: Topology,
-    _log: tempfile::TempDir,
+}
+
+/// A backend and its part of the ring.
+pub(super) struct Share {
+    pub(super) backend: String,
+    pub(super) weight: u64,
+    /// Of the slots, from 0 to 1.
+    pub(super) part: f64,
 }
 
 impl Stage {
     /// Builds the network, starts servers and daemon.
-    pub(super) fn build(config: &Path, binary: &Path) -> Result<Self> {
+    pub(super) fn build(config: &Path, binary: &Path, claim: &Claim) -> Result<Self> {
         report::heading("The network");
-        let shape = Shape {
-            arms: Arms::Two,
-            direct_return: false,
-            backends: BACKENDS,
-            numbers: Numbers { front: [192, 0, 2], back: [172, 17, 0] },
-        };
-        let network = Topology::named(NAME, shape)?;
-        let servers = (1..=BACKENDS)
-            .map(|n| {
-                let address = backend(&network, n);
-                HttpServer::start(network.backend(n), address, &address.to_string())
-            })
-            .collect::<Result<Vec<_>>>()?;
-        print!("{PICTURE}");
+        let network = network()?;
+        let servers = (1..=BACKENDS).map(|n| {
+            let address = backend(&network, n);
+            HttpServer::start(network.backend(n), address, &address.to_string())
+        });
+        let servers = servers.collect::<Result<_>>()?;
+        print!("{}", report::PICTURE);
 
-        report::heading("The configuration");
+        report::heading(&format!("The configuration: {}", super::EXAMPLE));
         report::without_comments(config)?;
 
         report::heading("The daemon");
-        let log = tempfile::tempdir()?;
+        println!("$ shunt run --config {}", super::EXAMPLE);
         let files = Files {
             binary: binary.to_owned(),
             config: config.to_owned(),
             socket: SOCKET.into(),
             pin_dir: PIN_DIR.into(),
             state_dir: STATE_DIR.into(),
-            log: log.path().join("shunt.log"),
+            log: claim.file("log"),
         };
-        println!("$ shunt run --config {}", super::EXAMPLE);
         let daemon = Daemon::start(&network.balancer, files)?;
         daemon.wait_resolved()?;
-        for line in daemon.log().lines().filter(|line| line.contains("attached to")) {
-            println!("{}", line.split_once("INFO ").map_or(line, |(_, message)| message));
+        for line in daemon.log().lines().filter_map(|line| line.split_once(" INFO ")) {
+            println!("  {}", line.1);
         }
-        Ok(Self { daemon, _servers: servers, network, _log: log })
+        Ok(Self { daemon, _servers: servers, network })
     }
 
     /// The namespace that connections are made from.
@@ -80,23 +87,44 @@ impl Stage {
         backend(&self.network, n)
     }
 
+    /// The share of each backend, by the ring that the daemon has made.
+    pub(super) fn shares(&self) -> Result<Vec<Share>> {
+        let ask =
+            |args: &[&str]| -> Result<Value> { Ok(serde_json::from_str(&self.daemon.ok(args)?)?) };
+        let service = ask(&["service", "show", SERVICE, "--json"])?;
+        let pool = ask(&["pool", "show", POOL, "--json"])?;
+        let slots = service["slots"].as_f64().context("the service has no `slots`")?;
+        let share = |backend: &Value| {
+            let address = backend["address"].as_str()?;
+            let owned = service["owners"][address].as_f64().unwrap_or(0.0);
+            let weight = backend["weight"].as_u64()?;
+            Some(Share { backend: address.to_owned(), weight, part: owned / slots })
+        };
+        let backends = pool["backends"].as_array().context("the pool has no `backends`")?;
+        backends.iter().map(|backend| share(backend).context("an incomplete backend")).collect()
+    }
+
     /// Runs a command of `shunt`, shown as a person would type it; prints what it says.
     pub(super) fn shunt(&self, args: &[&str]) -> Result<()> {
         println!("$ shunt {}", args.join(" "));
-        print!("{}", self.daemon.ok(args)?);
+        for line in self.daemon.ok(args)?.lines() {
+            println!("{}", format!("  {line}").trim_end());
+        }
         Ok(())
     }
+}
+
+fn network() -> Result<Topology> {
+    let shape = Shape {
+        arms: Arms::Two,
+        direct_return: false,
+        backends: BACKENDS,
+        numbers: Numbers { front: [192, 0, 2], back: [172, 17, 0] },
+    };
+    Topology::named(NAME, shape)
 }
 
 fn backend(network: &Topology, n: u8) -> SocketAddr {
     let port = FIRST_PORT + u16::from(n) - 1;
     SocketAddr::new(network.address(Host::Backend(n), Family::V4), port)
 }
-
-const PICTURE: &str = "
-  client                    balancer                      backends (HTTP servers)
-  192.0.2.2                 shunt, XDP on both sides      172.17.0.4:1001
-     |                        |              |            172.17.0.5:1002
-     +------- client0 --------+              +- backend0 -172.17.0.6:1003
-              VIP 192.0.2.10:80/tcp                       172.17.0.7:1004
-";

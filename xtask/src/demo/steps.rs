@@ -1,16 +1,25 @@
 //! What the demo does, in order.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tests::{
+    client::End,
     held::{self, Held},
     interrupt,
     load::{self, Load, Record},
     wait,
 };
 
-use super::{report, stage::Stage};
+use super::{
+    progress::Progress,
+    report,
+    stage::{POOL, SERVICE, Stage},
+};
 
 /// Connections at a time while the spread is measured.
 const AT_ONCE: usize = 16;
@@ -18,108 +27,143 @@ const AT_ONCE: usize = 16;
 const HELD: usize = 200;
 /// How often each of those asks.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Clients that open new connections while backends change, how long each rests after one, and how
+/// many they open at most: a client that has used up its ports would be slow for want of them.
+const CLIENTS: usize = 4;
+const REST: Duration = Duration::from_millis(6);
+const NEW_AT_MOST: usize = 10_000;
+/// How long each change is watched.
+const WATCH: Duration = Duration::from_secs(2);
 
 /// Many connections to the VIP, and who answered them.
 pub(super) fn spread(stage: &Stage, connections: usize) -> Result<()> {
-    report::heading(&format!("{connections} connections to http://{}/", stage.vip()));
-    let records = connect(stage, connections)?;
-    let expected = shares(&[1, 2, 3, 4].map(|n| (stage.backend(n).to_string(), 1)));
-    outcome(&records);
-    report::spread(&load::by_backend(&records), &expected);
+    let load = Load { server: stage.vip(), connections, at_once: AT_ONCE, bytes: None };
+    let start = Instant::now();
+    let progress = Progress::new(connections);
+    let records = load.run(stage.client(), |done| {
+        progress.set(done);
+        true
+    })?;
+    drop(progress);
+    println!("  {}, in {:.1} s", outcome(&records), start.elapsed().as_secs_f32());
+    report::spread(&load::by_backend(&records), &stage.shares()?);
     let own = records.iter().filter(|record| record.seen.is_some() && record.seen == record.client);
-    println!("  {} of them were seen by their backend with the client's own address", own.count());
-    Ok(())
-}
-
-/// Backends change by command while connections are open and new ones are made.
-pub(super) fn change_under_load(stage: &Stage, connections: usize) -> Result<()> {
-    report::heading(&format!("Backends change under load: {HELD} connections are kept open"));
-    let held = Held::open(stage.client(), stage.vip(), HELD, PAUSE)?;
-    let pool = "backend";
-    let (removed, heavier) = (stage.backend(4).to_string(), stage.backend(1).to_string());
-    stage.shunt(&["backend", "remove", pool, &removed])?;
-    held.wait_rounds(2)?;
-    let after_removal = held.alive();
-    stage.shunt(&["backend", "weight", pool, &heavier, "3"])?;
-    held.wait_rounds(2)?;
-
-    println!("\nNew connections meanwhile:");
-    let records = connect(stage, connections)?;
-    outcome(&records);
-    let weights = [(1, 3), (2, 1), (3, 1)];
-    let expected = shares(&weights.map(|(n, weight)| (stage.backend(n).to_string(), weight)));
-    report::spread(&load::by_backend(&records), &expected);
-
-    println!("\nThe {HELD} connections that were open:");
-    let held = held.close()?;
-    fates(&held, &removed);
     println!(
-        "  ({after_removal} were alive after the removal. This version keeps no memory of flows: a\n   connection in a slot that moves to another backend is reset by that backend.)"
+        "  In {} of them the backend saw the client's own address and port.",
+        all_or(own.count(), records.len())
     );
     Ok(())
 }
 
-/// What became of the connections that stayed open, by the backend that they had.
-fn fates(held: &[held::Record], removed: &str) {
-    let mut counts = BTreeMap::new();
-    for record in held {
-        let first = record.backends.first().map_or("nobody", String::as_str);
-        let note = if first == removed { " (removed)" } else { "" };
-        *counts.entry(format!("{}, was on {first}{note}", record.end)).or_insert(0) += 1;
+/// Backends change by command while connections are open and new ones are made.
+pub(super) fn change_under_load(stage: &Stage) -> Result<()> {
+    report::heading("Backends change under load");
+    println!(
+        "  {HELD} connections are kept open, each asking {} times a second; {CLIENTS} clients open new ones\n  all the time.",
+        1000 / PAUSE.as_millis()
+    );
+    let held = Held::open(stage.client(), stage.vip(), HELD, PAUSE)?;
+    let removed = stage.backend(4).to_string();
+    let new = while_opening(stage, || make_changes(stage, &held, &removed))?;
+    println!("\n  New connections meanwhile: {}", outcome(&new));
+    fates(&held.close()?, &removed);
+    println!(
+        "\n  This version keeps no memory of flows: when a slot of the ring moves, so do the connections\n  in it, and their new backend does not know them. All others are never touched."
+    );
+    Ok(())
+}
+
+fn make_changes(stage: &Stage, held: &Held, removed: &str) -> Result<()> {
+    let heavier = stage.backend(1).to_string();
+    let remove = ["backend", "remove", POOL, removed];
+    let weigh = ["backend", "weight", POOL, &heavier, "3"];
+    for command in [&remove[..], &weigh] {
+        wait::pause(WATCH)?;
+        println!();
+        stage.shunt(command)?;
+        held.wait_rounds(3)?;
+        println!("  {} of the {HELD} open connections are alive", held.alive());
     }
-    report::counts(&counts);
+    wait::pause(WATCH)
+}
+
+/// Does something while new connections are opened without end; what became of them.
+fn while_opening(stage: &Stage, work: impl FnOnce() -> Result<()>) -> Result<Vec<Record>> {
+    let stop = AtomicBool::new(false);
+    let load =
+        Load { server: stage.vip(), connections: NEW_AT_MOST, at_once: CLIENTS, bytes: None };
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            load.run(stage.client(), |_| {
+                thread::sleep(REST);
+                !stop.load(Ordering::Relaxed)
+            })
+        });
+        let worked = work();
+        stop.store(true, Ordering::Relaxed);
+        let records = opening.join().map_err(|_| anyhow!("a client panicked"))?;
+        worked.and(records)
+    })
+}
+
+/// What became of the connections that stayed open.
+fn fates(records: &[held::Record], removed: &str) {
+    let fate = |record: &held::Record| match &record.end {
+        _ if record.backends.windows(2).any(|pair| pair[0] != pair[1]) => {
+            "were answered by another backend than before".to_owned()
+        }
+        End::Whole => "noticed nothing".to_owned(),
+        End::Reset if record.backends.last().is_some_and(|name| name == removed) => {
+            "were reset, because their backend was removed".to_owned()
+        }
+        End::Reset => "were reset, because their slot moved to another backend".to_owned(),
+        other => format!("ended otherwise: {other}"),
+    };
+    println!("  The {HELD} open connections:");
+    for (fate, count) in load::count(records.iter().map(fate)) {
+        println!("    {count:>4}  {fate}");
+    }
 }
 
 /// The daemon's own view.
 pub(super) fn counters(stage: &Stage) -> Result<()> {
     report::heading("What the daemon says");
-    stage.shunt(&["status"])?;
-    println!();
-    stage.shunt(&["service", "show", "web"])?;
-    println!();
-    stage.shunt(&["backend", "list"])
+    for command in [&["status"][..], &["service", "show", SERVICE], &["backend", "list", POOL]] {
+        stage.shunt(command)?;
+        println!();
+    }
+    Ok(())
 }
 
 /// Prints what can be tried, and waits for Ctrl-C.
 pub(super) fn keep(stage: &Stage) {
     report::heading("Play on");
-    let shunt = stage.daemon.files().binary.display().to_string();
-    let client = stage.client().name();
-    println!("In another terminal, as root:");
-    println!("  nsenter --net=/run/netns/{client} curl http://{}/", stage.vip());
+    let shunt = stage.daemon.files().binary.display();
+    let curl = format!("nsenter --net=/run/netns/{} curl -s", stage.client().name());
+    let vip = stage.vip();
+    println!("Everything is still running. In another terminal, as root:\n");
+    println!("  {curl} http://{vip}/");
+    println!(
+        "  for i in $(seq 100); do {curl} http://{vip}/; done | cut -d' ' -f1 | sort | uniq -c"
+    );
     println!("  {shunt} status");
-    println!("  {shunt} backend add backend {}", stage.backend(4));
-    println!("  {shunt} backend weight backend {} 1", stage.backend(1));
-    println!("  {shunt} service show web");
-    println!("Ctrl-C here ends everything and removes it.");
+    println!("  {shunt} backend add {POOL} {}", stage.backend(4));
+    println!("  {shunt} backend drain {POOL} {}", stage.backend(2));
+    println!("  {shunt} service show {SERVICE}");
+    println!("  {shunt} --help");
+    println!("\nCtrl-C here, or `cargo xtask demo --clean` there, ends and removes everything.");
     while !interrupt::requested() {
-        if wait::pause(Duration::from_secs(1)).is_err() {
-            break;
-        }
+        thread::sleep(Duration::from_millis(100));
     }
-    println!();
+    println!("\nRemoving everything ...");
 }
 
-fn connect(stage: &Stage, connections: usize) -> Result<Vec<Record>> {
-    let load = Load { server: stage.vip(), connections, at_once: AT_ONCE, bytes: None };
-    let bar = report::progress(connections);
-    let records = load.run(stage.client(), |done| {
-        bar.set_position(done as u64);
-        true
-    });
-    bar.finish_and_clear();
-    records
-}
-
-fn outcome(records: &[Record]) {
+fn outcome(records: &[Record]) -> String {
     let ends = load::ends(records.iter().map(|record| &record.end));
     let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
-    println!("  {}", ends.join(", "));
+    ends.join(", ")
 }
 
-/// The share that each should have by its weight.
-fn shares(weights: &[(String, u32)]) -> BTreeMap<String, f64> {
-    let total: u32 = weights.iter().map(|(_, weight)| weight).sum();
-    let share = |weight: u32| f64::from(weight) / f64::from(total);
-    weights.iter().map(|(name, weight)| (name.clone(), share(*weight))).collect()
+fn all_or(part: usize, whole: usize) -> String {
+    if part == whole { "all".to_owned() } else { format!("only {part} of {whole}") }
 }

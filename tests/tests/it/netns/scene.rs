@@ -112,7 +112,7 @@ impl Network {
             Arms::One => Some(passing::attach(&topology.switch, BALANCER_PORT)?),
             Arms::Two => None,
         };
-        let directory = tempfile::Builder::new().prefix("shunt-test-").tempdir()?;
+        let directory = tempfile::Builder::new().prefix(&(sweep::unique() + "-")).tempdir()?;
         let files = files(&directory)?;
         let mut network = Self {
             wants,
@@ -219,7 +219,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         // What a daemon left that was refused half-way.
-        if let Err(error) = sweep::pins(&self.files.pin_dir) {
+        if let Err(error) = sweep::remove_directory(&self.files.pin_dir) {
             eprintln!("{error:#}");
         }
     }
