@@ -1,7 +1,7 @@
 //! UDP: a server that returns what it gets, with its name and the client it sees.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -75,9 +75,14 @@ pub struct Echo {
 
 /// Sends a datagram from inside a namespace, from a port of its own, and waits for the answer.
 pub fn ask(netns: &Netns, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
+    ask_from(netns, 0, server, payload)
+}
+
+/// As [`ask`], from a given port.
+pub fn ask_from(netns: &Netns, port: u16, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
     netns.enter(|| {
-        let any: SocketAddr = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse()?;
-        let socket = UdpSocket::bind(any)?;
+        let any: IpAddr = if server.is_ipv4() { "0.0.0.0" } else { "::" }.parse()?;
+        let socket = UdpSocket::bind((any, port))?;
         // A connected socket takes nothing that does not come from the server's address.
         socket.connect(server)?;
         socket.set_read_timeout(Some(ANSWER))?;

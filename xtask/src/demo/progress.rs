@@ -44,7 +44,7 @@ impl Drop for Progress {
 
 fn bar(total: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64);
-    if let Ok(style) = ProgressStyle::with_template("  [{bar:40}] {pos} of {len}, {per_sec}") {
+    if let Ok(style) = ProgressStyle::with_template("  [{bar:40}] {pos} of {len}") {
         bar.set_style(style.progress_chars("#>-"));
     }
     bar.enable_steady_tick(Duration::from_millis(100));

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tests::{
     client::{Client, End},
     ping::ping,
     servers::HttpServer,
     topology::{Family, Host},
+    udp,
 };
 
-use super::scene::{Scene, Wants, curl};
+use super::scene::{Scene, Wants, backend_name, curl};
 
 #[test]
 fn replies_to_the_balancer_itself_v4() {
@@ -56,6 +57,36 @@ fn clients_reach_backends_past_the_service(scene: &Scene) -> Result<()> {
         // And by the service again, from all the ports that may have spoken directly.
         scene.curl()?;
         scene.spread(50)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn one_port_used_for_both_v4() {
+    Wants::new(Family::V4, "nat").scene(|scene| one_port_used_for_both(scene));
+}
+
+#[test]
+fn one_port_used_for_both_v6() {
+    Wants::new(Family::V6, "nat").scene(|scene| one_port_used_for_both(scene));
+}
+
+/// The same client port speaks now to the VIP, now to the very backend behind it; the replies must
+/// come from whom it spoke to.
+fn one_port_used_for_both(scene: &Scene) -> Result<()> {
+    let network = &scene.network;
+    let client = &network.topology.client;
+    for port in [20_000, 20_001, 20_002, 20_003] {
+        let ask = |server| {
+            udp::ask_from(client, port, server, b"who?")
+                .with_context(|| format!("from port {port} to {server}"))
+        };
+        let owner = ask(network.vip())?.backend;
+        let direct = [1, 2].into_iter().find(|n| owner == backend_name(*n));
+        let direct = network.backend(direct.context("an unknown backend")?);
+        for server in [direct, network.vip(), direct, direct, network.vip(), network.vip()] {
+            assert_eq!(ask(server)?.backend, owner, "from port {port} to {server}");
+        }
     }
     Ok(())
 }
