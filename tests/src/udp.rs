@@ -1,7 +1,7 @@
 //! UDP: a server that returns what it gets, with its name and the client it sees.
 
 use std::{
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -73,27 +73,37 @@ pub struct Echo {
     pub local: SocketAddr,
 }
 
-/// Sends a datagram from inside a namespace, from a port of its own, and waits for the answer.
-pub fn ask(netns: &Netns, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
-    ask_from(netns, 0, server, payload)
-}
+/// A client with a port of its own.
+#[derive(Debug)]
+pub struct UdpClient(UdpSocket);
 
-/// As [`ask`], from a given port.
-pub fn ask_from(netns: &Netns, port: u16, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
-    netns.enter(|| {
-        let any: IpAddr = if server.is_ipv4() { "0.0.0.0" } else { "::" }.parse()?;
-        let socket = UdpSocket::bind((any, port))?;
-        // A connected socket takes nothing that does not come from the server's address.
-        socket.connect(server)?;
+impl UdpClient {
+    /// A client inside a namespace, for servers of the family of `server`.
+    pub fn new(netns: &Netns, server: SocketAddr) -> Result<Self> {
+        let any: SocketAddr = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse()?;
+        let socket = netns.enter(|| UdpSocket::bind(any).context("cannot make a UDP socket"))?;
         socket.set_read_timeout(Some(ANSWER))?;
-        socket.send(payload)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a datagram and waits for the answer, which must come from the address it was sent to.
+    pub fn ask(&self, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
+        // A connected socket takes nothing that comes from elsewhere.
+        self.0.connect(server)?;
+        self.0.send(payload)?;
         let mut buffer = vec![0; LARGEST];
-        let length = socket
+        let length = self
+            .0
             .recv(&mut buffer)
             .with_context(|| format!("no answer from {server} to a datagram"))?;
         buffer.truncate(length);
-        parse(&buffer, socket.local_addr()?).context("the answer is malformed")
-    })
+        parse(&buffer, self.0.local_addr()?).context("the answer is malformed")
+    }
+}
+
+/// Sends a datagram from inside a namespace, from a port of its own, and waits for the answer.
+pub fn ask(netns: &Netns, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
+    UdpClient::new(netns, server)?.ask(server, payload)
 }
 
 fn parse(answer: &[u8], local: SocketAddr) -> Option<Echo> {
