@@ -95,10 +95,7 @@ impl Controller {
             info!("adopted the pinned tables of {} services", self.image.services.len());
         }
         let desired = self.desired.clone();
-        self.fill_tables(&desired).await?;
-        self.attach(&desired)?;
-        self.detach_others(&desired)?;
-        self.vips.follow(&desired, &self.netlink, &self.links).await?;
+        self.bring_about(&desired).await?;
         self.links = self.netlink.links().await?;
         for problem in self.problems().await {
             tracing::warn!("{problem}");

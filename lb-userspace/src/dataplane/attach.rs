@@ -3,7 +3,7 @@
 use std::{error::Error as _, fs, io};
 
 use aya::programs::{
-    ProgramError, Xdp, XdpMode,
+    ProgramError, XdpMode,
     links::{FdLink, PinnedLink},
     xdp::XdpLink,
 };
@@ -93,17 +93,13 @@ impl Dataplane {
             reason: explain(&error),
         };
         let id = program.attach(&interface.name, xdp_mode).map_err(refused)?;
-        let link = take(program, id).map_err(refused)?;
+        let link = program.take_link(id).map_err(refused)?;
         let link = FdLink::try_from(link)
             .map_err(|source| DataplaneError::Link { interface: interface.name.clone(), source })?;
         link.pin(&pin)
             .map_err(|source| DataplaneError::Pin { interface: interface.name.clone(), source })?;
         Ok(())
     }
-}
-
-fn take(program: &mut Xdp, id: aya::programs::xdp::XdpLinkId) -> Result<XdpLink, ProgramError> {
-    program.take_link(id)
 }
 
 /// The whole chain of reasons, in one line.

@@ -85,7 +85,7 @@ pub(super) fn check_paths(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// Whether the path begins there: `https://example.org/work/` and `src/work/` do not count.
+/// Whether the path begins there: the tail of a URL or of a relative path does not count.
 fn line_has_path(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         let before = line[..at].chars().next_back();
