@@ -10,7 +10,7 @@ pub use self::reason::{Reason, Verdict};
 mod reason;
 
 /// Version of everything in this module. Maps pinned by another version are never adopted.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// An IPv6 or IPv4-mapped address, as it stands in the packet.
 pub type AddrBe = [u32; 4];
@@ -66,10 +66,39 @@ pub struct Service {
     pub ring_mask: u32,
     /// A [`ForwardMode`] code.
     pub mode: u8,
-    /// Unused.
-    pub _pad: [u8; 3],
+    /// A [`Tracking`] code.
+    pub tracking: u8,
+    /// Ticks ([`time::tick`](crate::time::tick)) without packets after which a flow is over.
+    pub idle_ticks: u16,
     /// Seed of the flow hash, equal on all balancers of a fleet.
     pub seed: u64,
+    /// First source address for IPv6 packets or outer headers; zero for the backend's own.
+    pub source_v6_be: AddrBe,
+    /// Bits of the last word of `source_v6_be` that the flow's hash picks.
+    pub spread_v6_be: u32,
+    /// First source address for IPv4 packets or outer headers; zero for the backend's own.
+    pub source_v4_be: u32,
+    /// Bits of `source_v4_be` that the flow's hash picks.
+    pub spread_v4_be: u32,
+    /// Lowest source port of `full-nat`, in host order.
+    pub first_port: u16,
+    /// Source ports of `full-nat`, less one.
+    pub last_port_offset: u16,
+}
+
+/// What is remembered of a service's flows.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Tracking {
+    /// Those opened while their slot moves: a TCP segment with SYN opens one.
+    #[default]
+    Moving = 0,
+    /// None: each packet goes to the owner of its slot.
+    None = 1,
+    /// All, from their first packet on.
+    All = 2,
+    /// Those opened while their slot moves, by QUIC; connection ids name their backend.
+    Quic = 3,
 }
 
 /// Where packets to a backend go.
@@ -82,20 +111,38 @@ pub struct Backend {
     pub addr_be: AddrBe,
     /// Port.
     pub port_be: u16,
-    /// [`BACKEND_RESOLVED`] or 0.
+    /// [`BACKEND_RESOLVED`] and others.
     pub flags: u16,
     /// Interface that leads to it.
     pub ifindex: u32,
     /// Destination and source MAC address: the first 12 bytes of the frame.
     pub link: [u32; 3],
     /// Largest IP packet, in bytes, that fits that interface.
-    pub mtu: u32,
+    pub mtu: u16,
+    /// Low bits of the tick in which it began to leave, if [`BACKEND_LEAVING`].
+    pub left: u16,
+    /// The balancer's own address on the way there: source of outer headers.
+    pub source_be: AddrBe,
 }
 
-/// The next hop of a [`Backend`] is known: `ifindex`, `link` and `mtu` are valid.
+/// The next hop of a [`Backend`] is known: `ifindex`, `link`, `mtu` and `source_be` are valid.
 pub const BACKEND_RESOLVED: u16 = 1;
+/// The backend failed its health check, or its drain time is over: no flow is its any more.
+pub const BACKEND_DEAD: u16 = 1 << 1;
+/// The backend was drained or removed: it owns no slot, but keeps its old flows.
+pub const BACKEND_LEAVING: u16 = 1 << 2;
+/// Several `nat` services send to this address: the return table tells whose flow is whose.
+pub const BACKEND_SHARED: u16 = 1 << 3;
 
-/// The service whose packets an [`Endpoint`] of a `nat` backend answers.
+impl Backend {
+    /// Whether flows can be its.
+    #[inline(always)]
+    pub const fn is_alive(&self) -> bool {
+        self.identity != 0 && self.flags & BACKEND_DEAD == 0
+    }
+}
+
+/// The service whose packets an [`Endpoint`] of a backend answers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Origin {
@@ -103,13 +150,18 @@ pub struct Origin {
     pub vip_be: AddrBe,
     /// Port of the VIP.
     pub port_be: u16,
-    /// Unused.
-    pub _pad: u16,
+    /// [`ORIGIN_TRACKED`] and [`ORIGIN_STATELESS`].
+    pub flags: u16,
     /// Counter row of the service.
     pub service: u32,
     /// Backend id.
     pub backend: u32,
 }
+
+/// Replies are looked up in the return table first.
+pub const ORIGIN_TRACKED: u16 = 1;
+/// Replies that are not in the return table are of the service named by the entry.
+pub const ORIGIN_STATELESS: u16 = 1 << 1;
 
 /// One direction of a flow.
 #[repr(C)]
@@ -127,6 +179,80 @@ pub struct FlowKey {
     pub protocol: u8,
     /// Zero, because it is part of the key.
     pub _pad: [u8; 3],
+}
+
+/// A flow towards a service that is remembered, by its [`FlowKey`] from client to VIP.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Flow {
+    /// Backend that it belongs to.
+    pub backend: u32,
+    /// Counter row of the service.
+    pub service: u32,
+    /// Tick of its last packet from the client.
+    pub seen: u32,
+    /// Epoch of its slot when it was opened.
+    pub epoch: u16,
+    /// A [`FlowState`] code.
+    pub state: u8,
+    /// Unused.
+    pub _pad: u8,
+    /// Address that replaces the client's, in `full-nat`.
+    pub source_be: AddrBe,
+    /// Port that replaces the client's, in `full-nat`.
+    pub source_port_be: u16,
+    /// Port of the backend, in `full-nat`.
+    pub backend_port_be: u16,
+    /// Address of the backend, in `full-nat`: with the two above it is the key of the return entry.
+    pub backend_be: AddrBe,
+}
+
+/// The way back of a flow, by its [`FlowKey`] from backend to client, or to the address that
+/// replaces the client's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Return {
+    /// Backend id.
+    pub backend: u32,
+    /// Counter row of the service.
+    pub service: u32,
+    /// Tick of its last packet, in either direction.
+    pub seen: u32,
+    /// A [`FlowState`] code.
+    pub state: u8,
+    /// Unused.
+    pub _pad: [u8; 3],
+    /// Address of the client.
+    pub client_be: AddrBe,
+    /// Address of the VIP.
+    pub vip_be: AddrBe,
+    /// Port of the client.
+    pub client_port_be: u16,
+    /// Port of the VIP.
+    pub vip_port_be: u16,
+}
+
+/// How far a remembered flow has come. It decides when the entry is over.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum FlowState {
+    /// Only its opening packet was seen.
+    #[default]
+    Opening = 0,
+    /// More than that was seen.
+    Open = 1,
+    /// One end has closed it, or both.
+    Closing = 2,
+}
+
+/// The server that a QUIC connection id names, as a key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ServerId {
+    /// Counter row of the service.
+    pub service: u32,
+    /// Server id, as it stands in the connection id.
+    pub server_be: u32,
 }
 
 /// Packets, and their bytes from the Ethernet header on.
@@ -154,23 +280,35 @@ pub enum ForwardMode {
     Nat = 1,
     /// Only MAC addresses are rewritten; the backend holds the VIP and replies directly.
     Dsr = 2,
+    /// Both ends are rewritten; replies come back through the balancer by themselves.
+    FullNat = 3,
+    /// The packet is put into an IP packet; the backend unpacks it and replies directly.
+    Ipip = 4,
+    /// The packet is put into a UDP datagram; the backend unpacks it and replies directly.
+    Gue = 5,
 }
 
 const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<Meta>() == 8);
     assert!(size_of::<Endpoint>() == 20);
-    assert!(size_of::<Service>() == 24 && offset_of!(Service, seed) == 16);
-    assert!(size_of::<Backend>() == 48 && offset_of!(Backend, link) == 32);
+    assert!(size_of::<Service>() == 56 && offset_of!(Service, seed) == 16);
+    // One cache line.
+    assert!(size_of::<Backend>() == 64 && offset_of!(Backend, link) == 32);
     assert!(size_of::<Origin>() == 28 && offset_of!(Origin, service) == 20);
     assert!(size_of::<FlowKey>() == 40);
+    assert!(size_of::<Flow>() == 52 && offset_of!(Flow, source_be) == 16);
+    assert!(size_of::<Return>() == 52 && offset_of!(Return, client_be) == 16);
+    assert!(size_of::<ServerId>() == 8);
     assert!(size_of::<Counter>() == 16);
 };
 
 #[cfg(feature = "user")]
 #[expect(unsafe_code, reason = "aya::Pod is an unsafe trait")]
 mod pod {
-    use super::{Backend, Counter, Endpoint, FlowKey, Meta, Origin, Service};
+    use super::{
+        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, ServerId, Service,
+    };
 
     macro_rules! pod {
         ($($name:ident),+) => {$(
@@ -180,5 +318,5 @@ mod pod {
         )+};
     }
 
-    pod!(Meta, Endpoint, Service, Backend, Origin, FlowKey, Counter);
+    pod!(Meta, Endpoint, Service, Backend, Origin, FlowKey, Flow, Return, ServerId, Counter);
 }

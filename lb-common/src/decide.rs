@@ -183,7 +183,7 @@ fn to_backend<F: Frame, T: Tables>(
         return Some(Outcome::drop(service.id, Reason::TtlExpired));
     }
     let resolved = backend.flags & BACKEND_RESOLVED != 0;
-    if resolved && u32::from(packet.ip_len) > backend.mtu {
+    if resolved && packet.ip_len > backend.mtu {
         return Some(Outcome::drop(service.id, Reason::TooBig));
     }
     if service.mode == ForwardMode::Nat as u8 {

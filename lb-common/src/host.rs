@@ -5,6 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
+    vec::Vec,
 };
 
 use crate::{
@@ -14,21 +15,31 @@ use crate::{
     wire::{Frame, Word},
 };
 
-/// A frame in a byte slice.
-#[derive(Debug)]
-pub struct HostFrame<'a> {
-    bytes: &'a mut [u8],
+/// A frame in a vector.
+#[derive(Clone, Debug)]
+pub struct HostFrame {
+    bytes: Vec<u8>,
     ingress: u32,
 }
 
-impl<'a> HostFrame<'a> {
+impl HostFrame {
     /// A frame that arrived on an interface.
-    pub fn new(bytes: &'a mut [u8], ingress: u32) -> Self {
+    pub fn new(bytes: Vec<u8>, ingress: u32) -> Self {
         Self { bytes, ingress }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its bytes, kept.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 
-impl Frame for HostFrame<'_> {
+impl Frame for HostFrame {
     fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -43,6 +54,16 @@ impl Frame for HostFrame<'_> {
 
     fn write<T: Word>(&mut self, offset: usize, word: T) -> Option<()> {
         word.to_slice(self.bytes.get_mut(offset..offset + size_of::<T>())?)
+    }
+
+    fn grow_head(&mut self, bytes: usize) -> Option<()> {
+        // What is there is not defined: a value that a test would notice.
+        self.bytes.splice(..0, std::iter::repeat_n(0xee, bytes));
+        Some(())
+    }
+
+    fn shrink_head(&mut self, bytes: usize) -> Option<()> {
+        (bytes <= self.bytes.len()).then(|| drop(self.bytes.drain(..bytes)))
     }
 }
 

@@ -18,6 +18,8 @@ pub mod host;
 pub mod limits;
 pub mod maglev;
 pub mod parse;
+pub mod quic;
 pub mod rewrite;
 pub mod slot;
+pub mod time;
 pub mod wire;

@@ -23,6 +23,18 @@ pub const SLOTS_PER_BACKEND: u32 = 100;
 /// Highest weight of a backend.
 pub const MAX_WEIGHT: u32 = 1_000;
 
+/// Slots of one chunk of the ring table. Chunks are made when a ring first needs them.
+pub const CHUNK_SLOTS: u32 = 1 << 16;
+
+/// Chunks of the ring table.
+pub const RING_CHUNKS: u32 = RING_SLOTS / CHUNK_SLOTS;
+
+/// Flows remembered at a time, and ways back of flows.
+pub const MAX_FLOWS: u32 = 1 << 20;
+
+/// QUIC servers: backends of all services whose connection ids are read.
+pub const MAX_SERVER_IDS: u32 = 1 << 14;
+
 /// Clients remembered as talking to a backend directly, past the service (least recently used go
 /// first).
 pub const MAX_DIRECT_FLOWS: u32 = 1 << 14;
@@ -48,12 +60,18 @@ pub mod maps {
     pub const META: &str = "META";
     /// [`Endpoint`](crate::abi::Endpoint) of a VIP to [`Service`](crate::abi::Service).
     pub const SERVICES: &str = "SERVICES";
-    /// All rings, flat: [`Slot`](crate::slot::Slot) words.
+    /// All rings, flat, in chunks: [`Slot`](crate::slot::Slot) words.
     pub const RINGS: &str = "RINGS";
     /// Backend id to [`Backend`](crate::abi::Backend).
     pub const BACKENDS: &str = "BACKENDS";
     /// [`Endpoint`](crate::abi::Endpoint) of a backend to [`Origin`](crate::abi::Origin).
     pub const ORIGINS: &str = "ORIGINS";
+    /// [`FlowKey`](crate::abi::FlowKey) from client to VIP to [`Flow`](crate::abi::Flow).
+    pub const FLOWS: &str = "FLOWS";
+    /// [`FlowKey`](crate::abi::FlowKey) from backend to client to [`Return`](crate::abi::Return).
+    pub const RETURNS: &str = "RETURNS";
+    /// [`ServerId`](crate::abi::ServerId) to backend id.
+    pub const SERVER_IDS: &str = "SERVER_IDS";
     /// [`FlowKey`](crate::abi::FlowKey) of clients that talk to a backend directly.
     pub const DIRECT_FLOWS: &str = "DIRECT_FLOWS";
     /// Backend id to whether any direct flow was ever seen.
@@ -66,12 +84,15 @@ pub mod maps {
     pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
 
     /// All of them.
-    pub const ALL: [&str; 10] = [
+    pub const ALL: [&str; 13] = [
         META,
         SERVICES,
         RINGS,
         BACKENDS,
         ORIGINS,
+        FLOWS,
+        RETURNS,
+        SERVER_IDS,
         DIRECT_FLOWS,
         DIRECT_SEEN,
         INTERFACES,

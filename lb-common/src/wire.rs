@@ -68,6 +68,15 @@ pub trait Frame {
     /// Replaces the word at an offset; `None`, and nothing written, if the frame ends before it.
     #[must_use = "a write outside of the frame does nothing"]
     fn write<T: Word>(&mut self, offset: usize, word: T) -> Option<()>;
+
+    /// Makes room of so many bytes in front, whose content is not defined; `None`, and nothing
+    /// changed, if there is none.
+    #[must_use = "there may be no room"]
+    fn grow_head(&mut self, bytes: usize) -> Option<()>;
+
+    /// Takes so many bytes off the front; `None`, and nothing changed, if there are not as many.
+    #[must_use = "the frame may be too short"]
+    fn shrink_head(&mut self, bytes: usize) -> Option<()>;
 }
 
 /// Bound of every offset, for the verifier: the Ethernet header and the longest headers behind it.

@@ -7,16 +7,18 @@
 pub mod change;
 pub mod names;
 pub mod rules;
+pub mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{Change, ChangeError},
     names::{Name, Protocol, Vip, Weight},
+    source::{PortRange, SourcePrefix},
 };
 
 /// All that the daemon shall bring about.
@@ -83,6 +85,9 @@ impl AttachMode {
 pub struct Pool {
     /// Backends by address.
     pub backends: BTreeMap<SocketAddr, Backend>,
+    /// How long a drained or removed backend keeps its old flows at most; `None` keeps them until
+    /// they end by themselves.
+    pub drain_timeout: Option<Duration>,
 }
 
 /// What is set for one backend of a pool.
@@ -114,6 +119,15 @@ pub struct Service {
     pub pool: Name,
     /// How they get there.
     pub forward: Forward,
+    /// What is remembered of UDP flows; of no meaning for TCP.
+    pub udp: Udp,
+    /// A flow without packets for this long is over.
+    pub idle_timeout: Duration,
+    /// Where source addresses come from: of translated packets in `full-nat`, of outer headers in
+    /// `ipip` and `gue`. At most one prefix of each family.
+    pub source: Vec<SourcePrefix>,
+    /// Source ports of `full-nat`.
+    pub source_ports: PortRange,
     /// Interface on which the daemon itself puts the address of the VIP; `None` leaves that to the
     /// operator.
     pub vip_interface: Option<String>,
@@ -125,8 +139,14 @@ pub struct Service {
 pub enum Forward {
     /// Destination address and port are rewritten.
     Nat,
+    /// Both ends are rewritten.
+    FullNat,
     /// Only MAC addresses are rewritten.
     Dsr,
+    /// The packet is put into an IP packet.
+    Ipip,
+    /// The packet is put into a UDP datagram (Generic UDP Encapsulation).
+    Gue,
 }
 
 impl Forward {
@@ -134,7 +154,64 @@ impl Forward {
     pub fn name(self) -> &'static str {
         match self {
             Self::Nat => "nat",
+            Self::FullNat => "full-nat",
             Self::Dsr => "dsr",
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
+        }
+    }
+
+    /// Whether the packet travels to the backend inside another one.
+    pub fn encapsulates(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue)
+    }
+}
+
+/// What is remembered of UDP flows, which have no opening packet.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Udp {
+    /// Nothing: each packet goes to the present owner of its slot.
+    #[default]
+    Stateless,
+    /// Every flow, from its first packet on.
+    Tracked,
+    /// As for TCP, with QUIC's Initial packet as the opening one; packets that name their server
+    /// in the connection id go to it.
+    Quic,
+}
+
+impl Udp {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stateless => "stateless",
+            Self::Tracked => "tracked",
+            Self::Quic => "quic",
+        }
+    }
+}
+
+impl Service {
+    /// A service of which only the essentials are given.
+    pub fn new(listen: Vip, pool: Name, forward: Forward) -> Self {
+        Self {
+            listen,
+            pool,
+            forward,
+            udp: Udp::default(),
+            idle_timeout: Self::idle_timeout_of(listen.protocol),
+            source: Vec::new(),
+            source_ports: PortRange::default(),
+            vip_interface: None,
+        }
+    }
+
+    /// The idle timeout unless one is given.
+    pub const fn idle_timeout_of(protocol: Protocol) -> Duration {
+        match protocol {
+            Protocol::Tcp => Duration::from_secs(15 * 60),
+            Protocol::Udp => Duration::from_secs(2 * 60),
         }
     }
 }

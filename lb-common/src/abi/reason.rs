@@ -93,6 +93,16 @@ reasons! {
     /// Dropped: the next hop of the backend is unknown, and the mode leaves the kernel no way to
     /// forward the packet.
     NoNextHop = 19, "no-next-hop";
+    /// Dropped: of a flow that nobody opened here; `full-nat` cannot tell whose it is.
+    UnknownFlow = 20, "unknown-flow";
+    /// Dropped: it opens a flow that must be remembered, and the flow table is full.
+    FlowTableFull = 21, "flow-table-full";
+    /// Dropped: it opens a `full-nat` flow, and the backend has no free source port left among
+    /// those tried; give the service more source addresses or ports.
+    PortsExhausted = 22, "ports-exhausted";
+    /// Dropped: the client speaks to the same backend from the same port through another service,
+    /// and their replies could not be told apart.
+    FlowConflict = 23, "flow-conflict";
 }
 
 impl Reason {

@@ -137,11 +137,11 @@ struct Seen {
     changed: bool,
 }
 
-fn run(tables: &HostTables, mut bytes: Vec<u8>) -> Seen {
-    let before = bytes.clone();
-    let verdict = process(&mut HostFrame::new(&mut bytes, FRONT), tables);
+fn run(tables: &HostTables, bytes: Vec<u8>) -> Seen {
+    let mut frame = HostFrame::new(bytes.clone(), FRONT);
+    let verdict = process(&mut frame, tables);
     let (service, reason) = tables.last.take().expect("every packet is counted");
-    Seen { verdict, reason, service, changed: bytes != before }
+    Seen { verdict, reason, service, changed: frame.bytes() != bytes }
 }
 
 /// A packet that gets this reason, and what else becomes of it: the verdict, the number of the

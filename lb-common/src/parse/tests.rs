@@ -47,7 +47,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn parsed(bytes: &[u8]) -> Result<Packet, Reason> {
-    parse(&HostFrame::new(&mut bytes.to_vec(), 1))
+    parse(&HostFrame::new(bytes.to_vec(), 1))
 }
 
 /// A frame with some bytes replaced.
@@ -211,9 +211,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn whatever_is_accepted_lies_within_the_frame(mut bytes in nearly_packets()) {
+    fn whatever_is_accepted_lies_within_the_frame(bytes in nearly_packets()) {
         let length = bytes.len();
-        let frame = HostFrame::new(&mut bytes, 1);
+        let frame = HostFrame::new(bytes, 1);
         if let Ok(packet) = parse(&frame) {
             let header = if packet.protocol == TCP { 20 } else { 8 };
             let end = 14 + usize::from(packet.ip_len);

@@ -78,7 +78,7 @@ proptest! {
         source: bool,
         here: bool,
     ) {
-        let mut bytes = parts.build();
+        let bytes = parts.build();
         let mut expected = parts.clone();
         let (which, replaced) = if source {
             (End::Source, &mut expected.from)
@@ -87,40 +87,40 @@ proptest! {
         };
         *replaced = other;
         expected.ttl -= u8::from(here);
-        let mut frame = HostFrame::new(&mut bytes, 1);
+        let mut frame = HostFrame::new(bytes, 1);
         let packet = parse(&frame).expect("a valid packet");
         let hop = if here { Hop::Here } else { Hop::Later };
         let done =
             end(&mut frame, &packet, which, &addr_be(other.ip()), other.port().to_be(), hop);
         prop_assert_eq!(done, Some(()));
-        prop_assert_eq!(bytes, expected.build());
+        prop_assert_eq!(frame.into_bytes(), expected.build());
     }
 
     #[test]
     fn a_counted_down_ttl_equals_a_new_packet((parts, _) in parts()) {
-        let mut bytes = parts.build();
-        let mut frame = HostFrame::new(&mut bytes, 1);
+        let bytes = parts.build();
+        let mut frame = HostFrame::new(bytes, 1);
         let packet = parse(&frame).expect("a valid packet");
         prop_assert_eq!(decrement_ttl(&mut frame, &packet), Some(()));
-        prop_assert_eq!(bytes, Parts { ttl: parts.ttl - 1, ..parts }.build());
+        prop_assert_eq!(frame.into_bytes(), Parts { ttl: parts.ttl - 1, ..parts }.build());
     }
 }
 
 #[test]
 fn link_addresses_are_the_first_12_bytes() {
-    let mut bytes: Vec<u8> = (0..20).collect();
+    let mut frame = HostFrame::new((0..20).collect(), 1);
     let new = [[0xa0, 0xa1, 0xa2, 0xa3], [0xb0, 0xb1, 0xb2, 0xb3], [0xc0, 0xc1, 0xc2, 0xc3]];
-    let done = link(&mut HostFrame::new(&mut bytes, 1), &new.map(u32::from_ne_bytes));
+    let done = link(&mut frame, &new.map(u32::from_ne_bytes));
     assert_eq!(done, Some(()));
-    assert_eq!(bytes, [&new.concat()[..], &[12, 13, 14, 15, 16, 17, 18, 19]].concat());
+    assert_eq!(frame.into_bytes(), [&new.concat()[..], &[12, 13, 14, 15, 16, 17, 18, 19]].concat());
 }
 
 /// A frame that ends before a field is never written behind its end.
 #[test]
 fn a_short_frame_is_refused() {
     let link_of = |length: usize| {
-        let mut bytes = std::vec![0; length];
-        link(&mut HostFrame::new(&mut bytes, 1), &[1, 2, 3])
+        let mut frame = HostFrame::new(std::vec![0; length], 1);
+        link(&mut frame, &[1, 2, 3])
     };
     assert_eq!([0, 11, 12].map(link_of), [None, None, Some(())]);
 }

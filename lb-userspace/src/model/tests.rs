@@ -23,11 +23,11 @@ fn weight(number: i64) -> Weight {
 fn pool(backends: &[&str]) -> Pool {
     let backends =
         backends.iter().map(|address| (backend_address(address).unwrap(), Backend::default()));
-    Pool { backends: backends.collect() }
+    Pool { backends: backends.collect(), ..Pool::default() }
 }
 
 fn service(listen: &str, pool: &str, forward: Forward) -> Service {
-    Service { listen: listen.parse().unwrap(), pool: name(pool), forward, vip_interface: None }
+    Service::new(listen.parse().unwrap(), name(pool), forward)
 }
 
 fn desired(pools: &[(&str, Pool)], services: &[(&str, Service)]) -> Desired {

@@ -66,6 +66,9 @@ fn add_service(
     let mode = match service.forward {
         Forward::Nat => ForwardMode::Nat,
         Forward::Dsr => ForwardMode::Dsr,
+        Forward::FullNat => ForwardMode::FullNat,
+        Forward::Ipip => ForwardMode::Ipip,
+        Forward::Gue => ForwardMode::Gue,
     };
     let entry = Service {
         id: place.id,
@@ -114,7 +117,7 @@ fn backend(identity: u64, address: SocketAddr, target: Option<&Target>) -> Backe
             flags: BACKEND_RESOLVED,
             ifindex: target.ifindex,
             link: link(target.mac, target.source_mac),
-            mtu: target.mtu,
+            mtu: u16::try_from(target.mtu).unwrap_or(u16::MAX),
             ..unresolved
         },
     }

@@ -51,7 +51,7 @@ impl World {
     fn pool(mut self, key: &str, backends: &[&str]) -> Self {
         let backend = Backend { weight: 10.try_into().unwrap(), state: BackendState::Enabled };
         let backends = backends.iter().map(|text| (backend_address(text).unwrap(), backend));
-        self.desired.pools.insert(name(key), Pool { backends: backends.collect() });
+        self.desired.pools.insert(name(key), Pool { backends: backends.collect(), ..Pool::default() });
         self
     }
 
@@ -66,7 +66,7 @@ impl World {
     /// One more service.
     fn service(mut self, key: &str, listen: &str, pool: &str, forward: Forward) -> Self {
         let listen = listen.parse().unwrap();
-        let service = Service { listen, pool: name(pool), forward, vip_interface: None };
+        let service = Service::new(listen, name(pool), forward);
         self.desired.services.insert(name(key), service);
         self
     }

@@ -64,7 +64,7 @@ fn put(parts: Parts, draft: &mut Draft) {
             let places = ServicePlaces { start, listen: listen.span.start, pool: pool.span.start };
             draft.places.services.insert(name.value.clone(), places);
             let (listen, pool) = (listen.value, pool.value);
-            let service = Service { listen, pool, forward, vip_interface };
+            let service = Service { vip_interface, ..Service::new(listen, pool, forward) };
             draft.desired.services.insert(name.value, service);
         }
         (name, ..) => {

@@ -38,7 +38,7 @@ fn pool() -> impl Strategy<Value = Pool> {
         };
         let backends = hosts.into_iter();
         let backends = backends.map(|(host, b)| (SocketAddr::new(address(host), port), b));
-        Pool { backends: backends.collect() }
+        Pool { backends: backends.collect(), ..Pool::default() }
     })
 }
 
@@ -52,12 +52,8 @@ fn service() -> impl Strategy<Value = Service> {
                 Ipv4Addr::from(0xc000_0200 + u32::from(host)).into()
             };
             let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
-            Service {
-                listen: Vip { address: SocketAddr::new(ip, port), protocol },
-                pool: name(pool),
-                forward: if nat { Forward::Nat } else { Forward::Dsr },
-                vip_interface: None,
-            }
+            let listen = Vip { address: SocketAddr::new(ip, port), protocol };
+            Service::new(listen, name(pool), if nat { Forward::Nat } else { Forward::Dsr })
         },
     )
 }

@@ -42,14 +42,20 @@ impl Rows {
         let ring_base = RING_SLOTS - (27 - spec.id) * 8;
         let vip = endpoint(spec.vip(), spec.protocol);
         let (ring_mask, mode) = (spec.slots - 1, spec.mode as u8);
-        let service =
-            abi::Service { id: spec.id, ring_base, ring_mask, mode, _pad: [0; 3], seed: SEED };
+        let service = abi::Service {
+            id: spec.id,
+            ring_base,
+            ring_mask,
+            mode,
+            seed: SEED,
+            ..abi::Service::default()
+        };
         self.services.push((vip, service));
         for slot in 0..spec.slots {
             let owner = spec.backends.min(1) * (spec.first_backend + slot % spec.backends.max(1));
             // Where older flows belonged does not matter yet.
             let moving = slot % 2 == 1;
-            let word = if moving { Slot::moving(owner, 1, 5) } else { Slot::settled(owner, 4) };
+            let word = if moving { Slot::moving(owner, owner, 5, 0) } else { Slot::settled(owner, 4) };
             self.slots.push((ring_base + slot, word));
         }
         let in_table = |place: &u32| spec.first_backend + place < MAX_BACKENDS;
@@ -91,9 +97,10 @@ fn backend(spec: &Spec, place: u32, links: &Links) -> abi::Backend {
         ifindex,
         link: network::link(spec.backend_mac(place), spec.own_mac()),
         mtu: spec.mtu,
+        ..abi::Backend::default()
     }
 }
 
 fn origin(spec: &Spec, vip: &Endpoint, backend: u32) -> Origin {
-    Origin { vip_be: vip.addr_be, port_be: vip.port_be, _pad: 0, service: spec.id, backend }
+    Origin { vip_be: vip.addr_be, port_be: vip.port_be, flags: 0, service: spec.id, backend }
 }

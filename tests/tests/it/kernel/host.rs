@@ -15,17 +15,17 @@ use super::{
 pub(crate) fn run(rows: &Rows, case: &Case) -> Outcome {
     let tables = rows.host_tables();
     for (ingress, frame) in &case.before {
-        let _ = process(&mut HostFrame::new(&mut frame.clone(), *ingress), &tables);
+        let _ = process(&mut HostFrame::new(frame.clone(), *ingress), &tables);
     }
     tables.counters.borrow_mut().clear();
     tables.backend_counters.borrow_mut().clear();
 
-    let mut frame = case.input.clone();
-    let verdict = process(&mut HostFrame::new(&mut frame, case.ingress), &tables);
+    let mut frame = HostFrame::new(case.input.clone(), case.ingress);
+    let verdict = process(&mut frame, &tables);
     let mut counted: Vec<(u32, Reason, Counter)> =
         tables.counters.take().into_iter().map(|((id, reason), n)| (id, reason, n)).collect();
     counted.sort_by_key(|(service, reason, _)| (*service, *reason));
     let mut backends: Vec<(u32, Counter)> = tables.backend_counters.take().into_iter().collect();
     backends.sort_by_key(|(id, _)| *id);
-    Outcome { verdict, counted, backends, frame }
+    Outcome { verdict, counted, backends, frame: frame.into_bytes() }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Spec {
     pub(crate) mode: ForwardMode,
     backend: &'static str,
     pub(crate) way: Way,
-    pub(crate) mtu: u32,
+    pub(crate) mtu: u16,
     pub(crate) first_backend: u32,
     pub(crate) backends: u32,
     pub(crate) slots: u32,
@@ -54,7 +54,7 @@ impl Spec {
         Self { way, ..self }
     }
 
-    const fn mtu(self, mtu: u32) -> Self {
+    const fn mtu(self, mtu: u16) -> Self {
         Self { mtu, ..self }
     }
 
@@ -94,7 +94,7 @@ impl Spec {
         let packet = packet.link(self.backend_mac(place), self.own_mac());
         match self.mode {
             ForwardMode::Nat => packet.to(self.backend(place)),
-            ForwardMode::Dsr => packet,
+            _ => packet,
         }
     }
 
