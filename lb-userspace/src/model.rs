@@ -5,6 +5,7 @@
 //! [`rules::problems`]. Nothing here reads a file, a clock or a socket.
 
 pub mod change;
+pub mod duration;
 pub mod names;
 pub mod rules;
 pub mod source;
