@@ -7,6 +7,7 @@
 pub mod change;
 pub mod duration;
 pub mod names;
+pub mod quic;
 pub mod rules;
 pub mod source;
 #[cfg(test)]

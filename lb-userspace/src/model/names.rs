@@ -246,29 +246,34 @@ pub fn interface_name(given: &str) -> Result<String, ValueError> {
 }
 
 fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
-    let refuse = |why| Err(ValueError::Address { given: address.to_string(), why });
-    let ip = address.ip();
-    if address.port() == 0 {
-        return refuse("port 0 is not a port; give the port that is listened on");
+    let why = match address {
+        _ if address.port() == 0 => Some("port 0 is not a port; give the port that is listened on"),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            Some("only link-local addresses have a zone (`%...`); give it without one")
+        }
+        _ => unusable(address.ip()),
+    };
+    match why {
+        Some(why) => Err(ValueError::Address { given: address.to_string(), why }),
+        None => Ok(address),
     }
+}
+
+/// Why packets cannot be balanced to or from an address, and what to do, if they cannot.
+pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
     if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
-        return refuse("it is not the address of one host; give a unicast address");
+        return Some("it is not the address of one host; give a unicast address");
     }
     if ip.is_loopback() {
-        return refuse("loopback addresses never reach an interface; give the host's own address");
+        return Some("loopback addresses never reach an interface; give the host's own address");
     }
-    if let SocketAddr::V6(v6) = address {
-        if v6.ip().to_ipv4_mapped().is_some() {
-            return refuse("it is an IPv4 address in IPv6 clothes; write it as IPv4");
+    match ip {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Some("it is an IPv4 address in IPv6 clothes; write it as IPv4")
         }
-        if v6.scope_id() != 0 {
-            return refuse("only link-local addresses have a zone (`%...`); give it without one");
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            Some("link-local addresses mean nothing without an interface; give a routable one")
         }
-        if v6.ip().is_unicast_link_local() {
-            return refuse(
-                "link-local addresses mean nothing without an interface; give a routable one",
-            );
-        }
+        _ => None,
     }
-    Ok(address)
 }

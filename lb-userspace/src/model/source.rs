@@ -4,6 +4,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use thiserror::Error;
 
+use super::names::unusable;
+
 /// Longest host part of a prefix in bits: the last word of an address.
 const MAX_HOST_BITS: u8 = 32;
 
@@ -26,10 +28,12 @@ pub enum SourceError {
         text: String,
     },
     /// Not an address that packets can come from.
-    #[error("{address} cannot be a source address; use a unicast address of the balancer")]
+    #[error("{address} cannot be a source address: {why}")]
     Address {
         /// The address.
         address: IpAddr,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Bits are set behind the prefix.
     #[error("{address}/{length} has bits set behind its prefix; write {first}/{length}")]
@@ -86,6 +90,11 @@ impl SourcePrefix {
     }
 }
 
+/// A number in digits alone: no sign.
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 /// An address with the bits behind a prefix cleared.
 fn masked(address: IpAddr, length: u8) -> IpAddr {
     match address {
@@ -112,11 +121,11 @@ impl FromStr for SourcePrefix {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most: u8 = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
-            Some(length) => length.parse().map_err(|_| wrong())?,
+            Some(length) => number(length).ok_or_else(wrong)?,
             None => most,
         };
-        if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-            return Err(SourceError::Address { address });
+        if let Some(why) = unusable(address) {
+            return Err(SourceError::Address { address, why });
         }
         // An IPv4 prefix wider than this would take half of a private network.
         let least = if address.is_ipv4() { 8 } else { most - MAX_HOST_BITS };
@@ -166,7 +175,7 @@ pub enum PortRangeError {
     },
     /// Too few ports.
     #[error(
-        "the port range {first}-{last} is too small: it has {ports} ports, and each source address can hold one flow a port to each backend; give at least {LEAST_PORTS}"
+        "the port range {first}-{last} is too small ({ports} of at least {LEAST_PORTS} ports): a source address holds one flow a port to each backend; give a wider one"
     )]
     Small {
         /// The first port.
@@ -203,7 +212,7 @@ impl FromStr for PortRange {
     fn from_str(text: &str) -> Result<Self, PortRangeError> {
         let wrong = || PortRangeError::Text { text: text.to_owned() };
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-        let port = |text: &str| text.trim().parse::<u16>().map_err(|_| wrong());
+        let port = |text: &str| number::<u16>(text.trim()).ok_or_else(wrong);
         let (first, last) = (port(first)?, port(last)?);
         if first == 0 || last < first {
             return Err(PortRangeError::Order { first, last });

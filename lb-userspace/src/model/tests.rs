@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod changes;
+mod quic;
 mod rules;
+mod source;
 mod values;
 
 use std::collections::BTreeMap;
