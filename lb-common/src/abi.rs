@@ -119,8 +119,9 @@ pub struct Backend {
     pub link: [u32; 3],
     /// Largest IP packet, in bytes, that fits that interface.
     pub mtu: u16,
-    /// Low bits of the tick in which it began to leave, if [`BACKEND_LEAVING`].
-    pub left: u16,
+    /// Ticks for which it keeps its flows once it leaves; if [`BACKEND_LEAVING`], the low bits of
+    /// the tick at which that ends. Of no meaning without [`BACKEND_LIMITED`].
+    pub drain: u16,
     /// The balancer's own address on the way there: source of outer headers.
     pub source_be: AddrBe,
 }
@@ -133,6 +134,9 @@ pub const BACKEND_DEAD: u16 = 1 << 1;
 pub const BACKEND_LEAVING: u16 = 1 << 2;
 /// Several `nat` services send to this address: the return table tells whose flow is whose.
 pub const BACKEND_SHARED: u16 = 1 << 3;
+
+/// There is a limit to how long the backend keeps its flows when it leaves.
+pub const BACKEND_LIMITED: u16 = 1 << 4;
 
 impl Backend {
     /// Whether flows can be its.
@@ -207,6 +211,25 @@ pub struct Flow {
     pub backend_be: AddrBe,
 }
 
+impl Flow {
+    /// A flow of which only the backend and the time are known.
+    #[inline(always)]
+    pub const fn new(backend: u32, service: u32, seen: u32, epoch: u16, state: FlowState) -> Self {
+        Self {
+            backend,
+            service,
+            seen,
+            epoch,
+            state: state as u8,
+            _pad: 0,
+            source_be: [0; 4],
+            source_port_be: 0,
+            backend_port_be: 0,
+            backend_be: [0; 4],
+        }
+    }
+}
+
 /// The way back of a flow, by its [`FlowKey`] from backend to client, or to the address that
 /// replaces the client's.
 #[repr(C)]
@@ -230,6 +253,20 @@ pub struct Return {
     pub client_port_be: u16,
     /// Port of the VIP.
     pub vip_port_be: u16,
+}
+
+/// Memory of a packet's own for what the program's 512 bytes of stack have no room for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Scratch {
+    /// Key of the flow, or of a way back.
+    pub key: FlowKey,
+    /// Key of the way back of the flow.
+    pub way_key: FlowKey,
+    /// What is remembered, or shall be, of the flow.
+    pub flow: Flow,
+    /// What is remembered, or shall be, of its way back.
+    pub way: Return,
 }
 
 /// How far a remembered flow has come. It decides when the entry is over.

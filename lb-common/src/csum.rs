@@ -33,6 +33,19 @@ impl Delta {
         Self(self.0 + !old as u64 + new as u64)
     }
 
+    /// A 32-bit word where there was none.
+    #[inline(always)]
+    #[must_use]
+    pub const fn added(self, new: u32) -> Self {
+        Self(self.0 + new as u64)
+    }
+
+    /// The checksum of all that was added and nothing else.
+    #[inline(always)]
+    pub const fn checksum(self) -> u16 {
+        self.apply(u16::MAX)
+    }
+
     /// One address replaced by another.
     #[inline(always)]
     #[must_use]

@@ -5,85 +5,22 @@
 //! nothing between packets.
 //!
 //! The order of the questions is fixed. Is the packet addressed to a service? Then it goes to the
-//! owner of its slot. Does it come from the address of a `nat` backend? Then it may be a reply,
-//! which gets the address of its service back as its source, unless it is for the balancer itself
-//! or for a client that speaks to the backend directly. Everything else passes untouched.
+//! backend that its flow belongs to. Does it come from the address of a backend? Then it may be a
+//! reply, which gets the address of its service back as its source, unless it is for the balancer
+//! itself or for a client that speaks to the backend directly. Everything else passes untouched.
 
+mod choose;
+mod forward;
+mod reply;
+mod tables;
+mod translate;
+
+pub use self::tables::{Added, Route, RouteQuery, Tables};
 use crate::{
-    abi::{
-        AddrBe, BACKEND_RESOLVED, Backend, Endpoint, FlowKey, ForwardMode, Origin, Reason, Service,
-        Verdict,
-    },
-    hash,
-    parse::{Family, Packet, parse},
-    rewrite::{self, End, Hop},
-    slot::Slot,
-    wire::{Frame, transport},
+    abi::{ORIGIN_STATELESS, Reason, Verdict},
+    parse::{Packet, parse},
+    wire::Frame,
 };
-
-/// What the decisions read, and the few things they write.
-pub trait Tables {
-    /// The service at an address.
-    fn service(&self, vip: &Endpoint) -> Option<&Service>;
-    /// A slot by its index in the ring table.
-    fn slot(&self, index: u32) -> Slot;
-    /// A backend by its id.
-    fn backend(&self, id: u32) -> Option<&Backend>;
-    /// The service that a backend address answers for, in `nat` mode.
-    fn origin(&self, backend: &Endpoint) -> Option<&Origin>;
-    /// The kernel's route for a packet.
-    fn route(&self, query: &RouteQuery) -> Route;
-    /// Whether any client ever spoke to this backend directly.
-    fn direct_seen(&self, backend: u32) -> bool;
-    /// Whether this flow, from client to backend, goes past the service.
-    fn is_direct(&self, flow: &FlowKey) -> bool;
-    /// Remembers that this flow, from client to backend, goes past the service.
-    fn remember_direct(&self, flow: &FlowKey, backend: u32);
-    /// Forgets that this flow, from client to backend, went past the service.
-    fn forget_direct(&self, flow: &FlowKey);
-    /// Counts a packet; `service` is 0 for packets of none.
-    fn count(&self, service: u32, reason: Reason, bytes: u64);
-    /// Counts a packet sent to a backend.
-    fn count_backend(&self, backend: u32, bytes: u64);
-}
-
-/// A packet whose route is wanted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RouteQuery {
-    /// Interface that it arrived on.
-    pub ingress: u32,
-    /// Family of the addresses.
-    pub family: Family,
-    /// Transport protocol.
-    pub protocol: u8,
-    /// Length from the IP header on.
-    pub ip_len: u16,
-    /// Source address that it will have.
-    pub src_be: AddrBe,
-    /// Destination address.
-    pub dst_be: AddrBe,
-}
-
-/// The kernel's answer to a [`RouteQuery`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Route {
-    /// To a next hop.
-    Via {
-        /// Outgoing interface.
-        ifindex: u32,
-        /// Destination and source MAC address, as they stand in the frame.
-        link: [u32; 3],
-    },
-    /// To a next hop whose MAC address is not known yet.
-    Unresolved,
-    /// Nowhere else: the address is the balancer's own, or not a unicast address, or no route leads
-    /// there. The kernel gives the same answer for all of them.
-    Local,
-    /// Too large for the way there.
-    TooBig,
-    /// Forbidden by a route, or forwarding is switched off.
-    None,
-}
 
 /// What is to become of a packet, and what it is counted under.
 struct Outcome {
@@ -145,117 +82,19 @@ pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Verdict {
 #[inline(always)]
 fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet) -> Outcome {
     if let Some(service) = tables.service(&packet.destination()) {
-        return to_backend(frame, tables, packet, service)
+        return forward::to_backend(frame, tables, packet, service)
             .unwrap_or(Outcome::drop(service.id, Reason::Truncated));
     }
     if let Some(origin) = tables.origin(&packet.source()) {
-        return to_client(frame, tables, packet, origin)
+        return reply::to_client(frame, tables, packet, origin)
             .unwrap_or(Outcome::drop(origin.service, Reason::Truncated));
     }
-    if let Some(origin) = tables.origin(&packet.destination()) {
+    if let Some(origin) = tables.origin(&packet.destination())
+        && origin.flags & ORIGIN_STATELESS != 0
+    {
         tables.remember_direct(&packet.flow(), origin.backend);
     }
     Outcome::pass(0, Reason::NotOurs)
-}
-
-/// A packet addressed to a service.
-#[inline(always)]
-fn to_backend<F: Frame, T: Tables>(
-    frame: &mut F,
-    tables: &T,
-    packet: &Packet,
-    service: &Service,
-) -> Option<Outcome> {
-    let hash = hash::flow(
-        service.seed,
-        &packet.src_be,
-        &packet.dst_be,
-        packet.src_port_be,
-        packet.dst_port_be,
-        packet.protocol,
-    );
-    let owner = tables.slot(service.ring_base + (hash & service.ring_mask)).owner();
-    let backend = match tables.backend(owner) {
-        Some(backend) if owner != 0 => backend,
-        _ => return Some(Outcome::drop(service.id, Reason::NoBackend)),
-    };
-    if packet.ttl <= 1 {
-        return Some(Outcome::drop(service.id, Reason::TtlExpired));
-    }
-    let resolved = backend.flags & BACKEND_RESOLVED != 0;
-    if resolved && packet.ip_len > backend.mtu {
-        return Some(Outcome::drop(service.id, Reason::TooBig));
-    }
-    if service.mode == ForwardMode::Nat as u8 {
-        forget_direct(tables, packet, backend, owner);
-        let hop = if resolved { Hop::Here } else { Hop::Later };
-        rewrite::end(frame, packet, End::Destination, &backend.addr_be, backend.port_be, hop)?;
-        if !resolved {
-            return Some(Outcome::pass(service.id, Reason::BackendUnresolved));
-        }
-    } else {
-        if !resolved {
-            return Some(Outcome::drop(service.id, Reason::NoNextHop));
-        }
-        rewrite::decrement_ttl(frame, packet)?;
-    }
-    rewrite::link(frame, &backend.link)?;
-    tables.count_backend(owner, frame.len() as u64);
-    Some(Outcome::send(service.id, Reason::Forwarded, backend.ifindex))
-}
-
-/// A client may reuse a port with which it spoke to the backend directly: once the flow is opened
-/// through the service, its replies are the service's again. UDP has no opening packet, so every
-/// packet counts as one; without direct clients this costs one look at a flag.
-#[inline(always)]
-fn forget_direct<T: Tables>(tables: &T, packet: &Packet, backend: &Backend, id: u32) {
-    let may_open = packet.opens_flow || packet.protocol == transport::UDP;
-    if may_open && tables.direct_seen(id) {
-        let mut flow = packet.flow();
-        flow.dst_be = backend.addr_be;
-        flow.dst_port_be = backend.port_be;
-        tables.forget_direct(&flow);
-    }
-}
-
-/// A packet from the address of a `nat` backend.
-#[inline(always)]
-fn to_client<F: Frame, T: Tables>(
-    frame: &mut F,
-    tables: &T,
-    packet: &Packet,
-    origin: &Origin,
-) -> Option<Outcome> {
-    if tables.direct_seen(origin.backend) && tables.is_direct(&packet.reverse_flow()) {
-        return Some(Outcome::pass(0, Reason::ReplyDirect));
-    }
-    // The route is looked up before anything is rewritten: what is for the balancer itself must
-    // reach its sockets as it was sent.
-    let route = tables.route(&RouteQuery {
-        ingress: frame.ingress(),
-        family: packet.family,
-        protocol: packet.protocol,
-        ip_len: packet.ip_len,
-        src_be: origin.vip_be,
-        dst_be: packet.dst_be,
-    });
-    let service = origin.service;
-    let hop = match route {
-        Route::Via { .. } if packet.ttl <= 1 => {
-            return Some(Outcome::drop(service, Reason::TtlExpired));
-        }
-        Route::Via { .. } => Hop::Here,
-        Route::Unresolved => Hop::Later,
-        Route::Local => return Some(Outcome::pass(0, Reason::ReplyToBalancer)),
-        Route::TooBig => return Some(Outcome::pass(service, Reason::ReplyTooBig)),
-        Route::None => return Some(Outcome::pass(service, Reason::ReplyUnroutable)),
-    };
-    rewrite::end(frame, packet, End::Source, &origin.vip_be, origin.port_be, hop)?;
-    let Route::Via { ifindex, link } = route else {
-        return Some(Outcome::pass(service, Reason::ReplyUnresolved));
-    };
-    rewrite::link(frame, &link)?;
-    Some(Outcome::send(service, Reason::Returned, ifindex))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{
     array,
+    boxed::Box,
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
@@ -9,8 +10,11 @@ use std::{
 };
 
 use crate::{
-    abi::{AddrBe, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
-    decide::{Route, RouteQuery, Tables},
+    abi::{
+        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch,
+        ServerId, Service,
+    },
+    decide::{Added, Route, RouteQuery, Tables},
     slot::Slot,
     wire::{Frame, Word},
 };
@@ -72,8 +76,18 @@ impl Frame for HostFrame {
 pub struct HostTables {
     /// Services by VIP.
     pub services: HashMap<Endpoint, Service>,
+    /// The present tick.
+    pub now: Cell<u32>,
     /// All rings.
-    pub slots: HashMap<u32, Slot>,
+    pub slots: RefCell<HashMap<u32, Slot>>,
+    /// Entries that the flow table has room for, and the return table too; 0 for any number.
+    pub room: usize,
+    /// Remembered flows.
+    pub flows: RefCell<HashMap<FlowKey, Flow>>,
+    /// Remembered ways back.
+    pub ways_back: RefCell<HashMap<FlowKey, Return>>,
+    /// Backends by QUIC server id.
+    pub servers: HashMap<ServerId, u32>,
     /// Backends by id.
     pub backends: HashMap<u32, Backend>,
     /// Services by backend address.
@@ -92,13 +106,90 @@ pub struct HostTables {
     pub last: Cell<Option<(u32, Reason)>>,
 }
 
+impl HostTables {
+    fn has_room<V>(&self, table: &HashMap<FlowKey, V>, key: &FlowKey) -> bool {
+        self.room == 0 || table.len() < self.room || table.contains_key(key)
+    }
+}
+
 impl Tables for HostTables {
+    type FlowRef = FlowKey;
+    type ReturnRef = FlowKey;
+    type Scratch = Box<Scratch>;
+
+    fn scratch(&self) -> Option<Box<Scratch>> {
+        Some(Box::default())
+    }
+
+    fn now(&self) -> u32 {
+        self.now.get()
+    }
+
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
         self.services.get(vip)
     }
 
     fn slot(&self, index: u32) -> Slot {
-        self.slots.get(&index).copied().unwrap_or_default()
+        self.slots.borrow().get(&index).copied().unwrap_or_default()
+    }
+
+    fn stamp(&self, index: u32, stamp: u16) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(&index) {
+            *slot = slot.stamped(stamp);
+        }
+    }
+
+    fn server(&self, id: &ServerId) -> Option<u32> {
+        self.servers.get(id).copied()
+    }
+
+    fn flow(&self, key: &FlowKey) -> Option<(Flow, FlowKey)> {
+        self.flows.borrow().get(key).map(|flow| (*flow, *key))
+    }
+
+    fn refresh_flow(&self, at: FlowKey, seen: u32, state: u8) {
+        if let Some(flow) = self.flows.borrow_mut().get_mut(&at) {
+            (flow.seen, flow.state) = (seen, state);
+        }
+    }
+
+    fn put_flow(&self, key: &FlowKey, flow: &Flow) -> bool {
+        let mut flows = self.flows.borrow_mut();
+        let room = self.has_room(&flows, key);
+        if room {
+            flows.insert(*key, *flow);
+        }
+        room
+    }
+
+    fn forget_flow(&self, key: &FlowKey) {
+        self.flows.borrow_mut().remove(key);
+    }
+
+    fn way_back(&self, key: &FlowKey) -> Option<(Return, FlowKey)> {
+        self.ways_back.borrow().get(key).map(|way| (*way, *key))
+    }
+
+    fn refresh_way_back(&self, at: FlowKey, seen: u32, state: u8) {
+        if let Some(way) = self.ways_back.borrow_mut().get_mut(&at) {
+            (way.seen, way.state) = (seen, state);
+        }
+    }
+
+    fn add_way_back(&self, key: &FlowKey, way: &Return) -> Added {
+        let mut ways = self.ways_back.borrow_mut();
+        if ways.contains_key(key) {
+            return Added::Taken;
+        }
+        if !self.has_room(&ways, key) {
+            return Added::Full;
+        }
+        ways.insert(*key, *way);
+        Added::New
+    }
+
+    fn forget_way_back(&self, key: &FlowKey) {
+        self.ways_back.borrow_mut().remove(key);
     }
 
     fn backend(&self, id: u32) -> Option<&Backend> {

@@ -12,6 +12,7 @@ extern crate std;
 pub mod abi;
 pub mod csum;
 pub mod decide;
+pub mod flow;
 pub mod hash;
 #[cfg(any(feature = "std", test))]
 pub mod host;

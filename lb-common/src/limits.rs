@@ -72,6 +72,8 @@ pub mod maps {
     pub const RETURNS: &str = "RETURNS";
     /// [`ServerId`](crate::abi::ServerId) to backend id.
     pub const SERVER_IDS: &str = "SERVER_IDS";
+    /// [`Scratch`](crate::abi::Scratch) memory of each CPU.
+    pub const SCRATCH: &str = "SCRATCH";
     /// [`FlowKey`](crate::abi::FlowKey) of clients that talk to a backend directly.
     pub const DIRECT_FLOWS: &str = "DIRECT_FLOWS";
     /// Backend id to whether any direct flow was ever seen.
@@ -84,7 +86,7 @@ pub mod maps {
     pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
 
     /// All of them.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 14] = [
         META,
         SERVICES,
         RINGS,
@@ -93,6 +95,7 @@ pub mod maps {
         FLOWS,
         RETURNS,
         SERVER_IDS,
+        SCRATCH,
         DIRECT_FLOWS,
         DIRECT_SEEN,
         INTERFACES,

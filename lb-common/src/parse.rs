@@ -34,6 +34,8 @@ pub struct Packet {
     pub ttl: u8,
     /// Whether it is a TCP segment that opens a flow: SYN without ACK.
     pub opens_flow: bool,
+    /// Whether it is a TCP segment that ends its flow: FIN or RST.
+    pub closes_flow: bool,
     /// Length from the IP header on, as the IP header says it.
     pub ip_len: u16,
     /// Source port.
@@ -197,11 +199,11 @@ fn parse_transport<F: Frame>(
     at: usize,
     ends: &Ends,
 ) -> Result<Packet, Reason> {
-    let opens_flow = match protocol {
-        transport::TCP => tcp_opens_flow(frame, available, at)?,
+    let flags = match protocol {
+        transport::TCP => tcp_flags(frame, available, at)?,
         transport::UDP => {
             udp_length_fits(frame, available, at)?;
-            false
+            0
         }
         _ => return Err(Reason::OtherProtocol),
     };
@@ -210,7 +212,8 @@ fn parse_transport<F: Frame>(
         family: ends.family,
         protocol,
         ttl: ends.ttl,
-        opens_flow,
+        opens_flow: flags & (transport::SYN | transport::ACK) == transport::SYN,
+        closes_flow: flags & (transport::FIN | transport::RST) != 0,
         ip_len: ends.ip_len,
         src_port_be: port(transport::SRC_PORT)?,
         dst_port_be: port(transport::DST_PORT)?,
@@ -220,7 +223,7 @@ fn parse_transport<F: Frame>(
 }
 
 #[inline(always)]
-fn tcp_opens_flow<F: Frame>(frame: &F, available: u16, at: usize) -> Result<bool, Reason> {
+fn tcp_flags<F: Frame>(frame: &F, available: u16, at: usize) -> Result<u8, Reason> {
     if (available as usize) < transport::TCP_LEN {
         return Err(Reason::BadLength);
     }
@@ -230,7 +233,7 @@ fn tcp_opens_flow<F: Frame>(frame: &F, available: u16, at: usize) -> Result<bool
     if header < transport::TCP_LEN || header > available as usize {
         return Err(Reason::BadLength);
     }
-    Ok(flags & (transport::SYN | transport::ACK) == transport::SYN)
+    Ok(flags)
 }
 
 #[inline(always)]

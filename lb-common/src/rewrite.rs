@@ -1,4 +1,4 @@
-//! Changes to a frame: link addresses, time to live, and one end of a flow.
+//! Changes to a frame: link addresses, time to live, the ends of a flow, and headers around it.
 //!
 //! Every change keeps the checksums right by updating them ([`csum`](crate::csum)), so that an error
 //! in a packet stays visible to whoever receives it. All functions return `None` when the frame ends
@@ -89,6 +89,52 @@ pub fn end<F: Frame>(
     }
 }
 
+/// Replaces both ends of the flow, each an address and a port.
+#[inline(always)]
+pub fn both<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    source: (&AddrBe, u16),
+    destination: (&AddrBe, u16),
+    hop: Hop,
+) -> Option<()> {
+    let at = match packet.family {
+        Family::V4 => {
+            let delta = Delta::new()
+                .word32(packet.src_be[3], source.0[3])
+                .word32(packet.dst_be[3], destination.0[3]);
+            frame.write(ipv4::SRC, source.0[3])?;
+            frame.write(ipv4::DST, destination.0[3])?;
+            match hop {
+                Hop::Here => ipv4_header(frame, ttl_delta(packet, delta), packet.ttl - 1)?,
+                Hop::Later => ipv4_header(frame, delta, packet.ttl)?,
+            }
+            let delta = both_ports(packet, delta, source.1, destination.1);
+            transport_checksum(frame, packet, ipv4::PAYLOAD, delta)?;
+            ipv4::PAYLOAD
+        }
+        Family::V6 => {
+            write_addr(frame, ipv6::SRC, source.0)?;
+            write_addr(frame, ipv6::DST, destination.0)?;
+            if hop == Hop::Here {
+                frame.write(ipv6::HOP_LIMIT, packet.ttl - 1)?;
+            }
+            let delta =
+                Delta::new().addr(&packet.src_be, source.0).addr(&packet.dst_be, destination.0);
+            let delta = both_ports(packet, delta, source.1, destination.1);
+            transport_checksum(frame, packet, ipv6::PAYLOAD, delta)?;
+            ipv6::PAYLOAD
+        }
+    };
+    frame.write(at + transport::SRC_PORT, source.1)?;
+    frame.write(at + transport::DST_PORT, destination.1)
+}
+
+#[inline(always)]
+const fn both_ports(packet: &Packet, delta: Delta, source_be: u16, destination_be: u16) -> Delta {
+    delta.word16(packet.src_port_be, source_be).word16(packet.dst_port_be, destination_be)
+}
+
 /// What counting down the time to live adds to the change of an IPv4 header.
 #[inline(always)]
 fn ttl_delta(packet: &Packet, delta: Delta) -> Delta {
@@ -121,13 +167,7 @@ fn ports<F: Frame>(
     delta: Delta,
     port_be: u16,
 ) -> Option<()> {
-    if packet.protocol == transport::TCP {
-        let checksum = frame.read(at + transport::TCP_CHECKSUM)?;
-        frame.write(at + transport::TCP_CHECKSUM, delta.apply(checksum))?;
-    } else {
-        let checksum = frame.read(at + transport::UDP_CHECKSUM)?;
-        frame.write(at + transport::UDP_CHECKSUM, delta.apply_udp(checksum))?;
-    }
+    transport_checksum(frame, packet, at, delta)?;
     let offset = match end {
         End::Source => transport::SRC_PORT,
         End::Destination => transport::DST_PORT,
@@ -135,7 +175,26 @@ fn ports<F: Frame>(
     frame.write(at + offset, port_be)
 }
 
+#[inline(always)]
+fn transport_checksum<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    at: usize,
+    delta: Delta,
+) -> Option<()> {
+    if packet.protocol == transport::TCP {
+        let checksum = frame.read(at + transport::TCP_CHECKSUM)?;
+        return frame.write(at + transport::TCP_CHECKSUM, delta.apply(checksum));
+    }
+    let checksum = frame.read(at + transport::UDP_CHECKSUM)?;
+    frame.write(at + transport::UDP_CHECKSUM, delta.apply_udp(checksum))
+}
+
 const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the frame");
+
+mod encapsulate;
+
+pub use self::encapsulate::{Tunnel, encapsulate};
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,12 @@ impl Slot {
         (self.0 >> STAMP_SHIFT) as u16
     }
 
+    /// The slot with another stamp.
+    #[must_use]
+    pub const fn stamped(self, stamp: u16) -> Self {
+        Self(self.0 & ((1 << STAMP_SHIFT) - 1) | (stamp as u64) << STAMP_SHIFT)
+    }
+
     /// The slot after another backend, or the same, has become its owner.
     ///
     /// A settled slot begins to move, with a new epoch, if its old owner still has flows. A moving
@@ -101,6 +107,7 @@ impl Slot {
         let changed = owner != self.owner();
         if self.is_moving() {
             let previous = if alive.previous { self.previous() } else { 0 };
+            let changed = changed || previous != self.previous();
             let stamp = if changed { time::stamp(tick) } else { self.stamp() };
             return Self::moving(owner, previous, self.epoch(), stamp);
         }
@@ -179,14 +186,11 @@ mod tests {
     fn the_dead_are_nobodys_previous_owners() {
         let owner_dead = Alive { owner: false, previous: true };
         assert_eq!(Slot::settled(1, 7).handed_to(2, owner_dead, 9), Slot::settled(2, 7));
-        assert_eq!(
-            Slot::moving(2, 1, 8, 5).handed_to(3, owner_dead, 9),
-            Slot::moving(3, 1, 8, 9)
-        );
+        assert_eq!(Slot::moving(2, 1, 8, 5).handed_to(3, owner_dead, 9), Slot::moving(3, 1, 8, 9));
         let previous_dead = Alive { owner: true, previous: false };
         assert_eq!(
             Slot::moving(2, 1, 8, 5).handed_to(2, previous_dead, 9),
-            Slot::moving(2, 0, 8, 5)
+            Slot::moving(2, 0, 8, 9)
         );
     }
 

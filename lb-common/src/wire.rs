@@ -148,6 +148,21 @@ pub mod ipv6 {
     pub const PAYLOAD: usize = eth::LEN + LEN;
 }
 
+/// IP in IP (RFC 2003, RFC 2473, RFC 4213) and Generic UDP Encapsulation
+/// (draft-ietf-intarea-gue-09, variant 1: the inner packet follows the UDP header).
+pub mod tunnel {
+    /// IP protocol number of IPv4 within IP.
+    pub const IPV4: u8 = 4;
+    /// IP protocol number of IPv6 within IP.
+    pub const IPV6: u8 = 41;
+    /// UDP port of GUE (IANA).
+    pub const GUE_PORT: u16 = 6080;
+    /// Lowest source port of GUE: the dynamic ports, as RFC 7510 section 3 has it for entropy.
+    pub const GUE_FIRST_SOURCE_PORT: u16 = 0xc000;
+    /// Time to live, or hop limit, of outer headers.
+    pub const TTL: u8 = 64;
+}
+
 /// TCP (RFC 9293) and UDP (RFC 768). Offsets are from the start of the transport header; the ports
 /// stand at the same place in both.
 pub mod transport {
@@ -175,6 +190,10 @@ pub mod transport {
     pub const UDP_LENGTH: usize = offset_of!(UdpHdr, len);
     /// Checksum of UDP.
     pub const UDP_CHECKSUM: usize = offset_of!(UdpHdr, check);
+    /// FIN within [`TCP_FLAGS`].
+    pub const FIN: u8 = 0x01;
+    /// RST within [`TCP_FLAGS`].
+    pub const RST: u8 = 0x04;
     /// SYN within [`TCP_FLAGS`].
     pub const SYN: u8 = 0x02;
     /// ACK within [`TCP_FLAGS`].

@@ -3,13 +3,16 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, xdp_action},
-    btf_maps::{Array, DevMapHash, HashMap, LruHashMap, PerCpuArray},
+    btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
 use lb_common::{
-    abi::{Backend, Counter, Endpoint, FlowKey, Meta, Origin, Service},
+    abi::{
+        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId, Service,
+    },
     limits::{
-        MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_INTERFACES, MAX_SERVICES, RING_SLOTS,
+        CHUNK_SLOTS, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES,
+        MAX_SERVER_IDS, MAX_SERVICES, RING_CHUNKS,
     },
 };
 
@@ -21,9 +24,13 @@ pub(crate) static META: Array<Meta, 1> = Array::new();
 #[btf_map]
 pub(crate) static SERVICES: HashMap<Endpoint, Service, { MAX_SERVICES as usize }> = HashMap::new();
 
-/// The slots of all rings; a service names its part.
+/// The slots of all rings, in chunks that the daemon makes as it needs them; a service names its
+/// part.
 #[btf_map]
-pub(crate) static RINGS: Array<u64, { RING_SLOTS as usize }> = Array::new();
+pub(crate) static RINGS: ArrayOfMaps<
+    Array<u64, { CHUNK_SLOTS as usize }>,
+    { RING_CHUNKS as usize },
+> = ArrayOfMaps::new();
 
 /// Backends by id.
 #[btf_map]
@@ -38,6 +45,34 @@ pub(crate) static ORIGINS: HashMap<
     { BPF_F_NO_PREALLOC as usize },
 > = HashMap::new();
 
+/// Flows that must be remembered, from client to VIP. Its memory grows with use.
+#[btf_map]
+pub(crate) static FLOWS: HashMap<
+    FlowKey,
+    Flow,
+    { MAX_FLOWS as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// Ways back that must be remembered, from backend to client or source address. Its memory grows
+/// with use.
+#[btf_map]
+pub(crate) static RETURNS: HashMap<
+    FlowKey,
+    Return,
+    { MAX_FLOWS as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// Backends by the id that QUIC connection ids name them with. Its memory grows with use.
+#[btf_map]
+pub(crate) static SERVER_IDS: HashMap<
+    ServerId,
+    u32,
+    { MAX_SERVER_IDS as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
 /// Flows from clients to backends past the service; the value is unused.
 #[btf_map]
 pub(crate) static DIRECT_FLOWS: LruHashMap<FlowKey, u32, { MAX_DIRECT_FLOWS as usize }> =
@@ -46,6 +81,10 @@ pub(crate) static DIRECT_FLOWS: LruHashMap<FlowKey, u32, { MAX_DIRECT_FLOWS as u
 /// By backend id: 1 once it had a flow past its service.
 #[btf_map]
 pub(crate) static DIRECT_SEEN: Array<u32, { MAX_BACKENDS as usize }> = Array::new();
+
+/// Memory for the packet at hand.
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
 /// Interfaces that packets may be redirected to.
 #[btf_map]

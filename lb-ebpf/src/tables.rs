@@ -1,22 +1,29 @@
 //! [`Tables`] over the maps, and the kernel's routing table through its helper.
 
-use core::mem::{self, offset_of};
+use core::{
+    mem::{self, offset_of},
+    ops::{Deref, DerefMut},
+};
 
 use aya_ebpf::{
     EbpfContext,
     bindings::{
         BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
-        BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup,
+        BPF_FIB_LKUP_RET_SUCCESS, BPF_NOEXIST, bpf_fib_lookup,
     },
     helpers,
     programs::XdpContext,
 };
 use lb_common::{
-    abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service},
-    decide::{Route, RouteQuery, Tables},
-    limits::REASONS_PER_SERVICE,
+    abi::{
+        Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch, ServerId,
+        Service,
+    },
+    decide::{Added, Route, RouteQuery, Tables},
+    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE},
     parse::Family,
-    slot::Slot,
+    slot::{STAMP_WORD, Slot},
+    time,
 };
 
 use crate::maps;
@@ -33,7 +40,44 @@ impl<'a> MapTables<'a> {
     }
 }
 
+/// This CPU's scratch memory.
+pub(crate) struct CpuScratch(*mut Scratch);
+
+impl Deref for CpuScratch {
+    type Target = Scratch;
+
+    #[inline(always)]
+    fn deref(&self) -> &Scratch {
+        // SAFETY: the pointer is to this CPU's own copy of the entry, which is made of integers, and
+        // the program is not preempted by itself on one CPU.
+        unsafe { &*self.0 }
+    }
+}
+
+impl DerefMut for CpuScratch {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Scratch {
+        // SAFETY: as above; a packet asks for the memory once.
+        unsafe { &mut *self.0 }
+    }
+}
+
 impl Tables for MapTables<'_> {
+    type FlowRef = *mut Flow;
+    type ReturnRef = *mut Return;
+    type Scratch = CpuScratch;
+
+    #[inline(always)]
+    fn scratch(&self) -> Option<CpuScratch> {
+        maps::SCRATCH.get_ptr_mut(0).map(CpuScratch)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: the helper has no arguments and cannot fail.
+        time::tick(unsafe { helpers::bpf_ktime_get_ns() })
+    }
+
     #[inline(always)]
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
         // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is made
@@ -43,10 +87,87 @@ impl Tables for MapTables<'_> {
 
     #[inline(always)]
     fn slot(&self, index: u32) -> Slot {
-        match maps::RINGS.get(index) {
-            Some(word) => Slot::from_word(*word),
+        match slot_at(index) {
+            // SAFETY: the pointer is into the map. The daemon replaces whole words, which a load of
+            // a word sees either before or after.
+            Some(word) => Slot::from_word(unsafe { word.read_volatile() }),
             None => Slot::default(),
         }
+    }
+
+    #[inline(always)]
+    fn stamp(&self, index: u32, stamp: u16) {
+        if let Some(word) = slot_at(index) {
+            // SAFETY: the stamp is one of the four words of 16 bits that a slot is made of, and
+            // nothing else is written.
+            unsafe { word.cast::<u16>().add(STAMP_WORD).write_volatile(stamp) };
+        }
+    }
+
+    #[inline(always)]
+    fn server(&self, id: &ServerId) -> Option<u32> {
+        // SAFETY: only the daemon writes server ids, and the value is one word.
+        unsafe { maps::SERVER_IDS.get(id) }.copied()
+    }
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<(Flow, *mut Flow)> {
+        let at = maps::FLOWS.get_ptr_mut(key)?;
+        // SAFETY: the pointer is into the map. Another CPU may replace the entry under our eyes;
+        // it is made of integers, each old or new.
+        Some((unsafe { at.read() }, at))
+    }
+
+    #[inline(always)]
+    fn refresh_flow(&self, at: *mut Flow, seen: u32, state: u8) {
+        // SAFETY: `at` came from `flow` while this packet was handled.
+        unsafe {
+            (&raw mut (*at).seen).write_volatile(seen);
+            (&raw mut (*at).state).write_volatile(state);
+        }
+    }
+
+    #[inline(always)]
+    fn put_flow(&self, key: &FlowKey, flow: &Flow) -> bool {
+        maps::FLOWS.insert(key, flow, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn forget_flow(&self, key: &FlowKey) {
+        // Another CPU may have been faster.
+        _ = maps::FLOWS.remove(key);
+    }
+
+    #[inline(always)]
+    fn way_back(&self, key: &FlowKey) -> Option<(Return, *mut Return)> {
+        let at = maps::RETURNS.get_ptr_mut(key)?;
+        // SAFETY: as for flows.
+        Some((unsafe { at.read() }, at))
+    }
+
+    #[inline(always)]
+    fn refresh_way_back(&self, at: *mut Return, seen: u32, state: u8) {
+        // SAFETY: `at` came from `way_back` while this packet was handled.
+        unsafe {
+            (&raw mut (*at).seen).write_volatile(seen);
+            (&raw mut (*at).state).write_volatile(state);
+        }
+    }
+
+    #[inline(always)]
+    fn add_way_back(&self, key: &FlowKey, way: &Return) -> Added {
+        const EEXIST: i32 = -17;
+        match maps::RETURNS.insert(key, way, u64::from(BPF_NOEXIST)) {
+            Ok(()) => Added::New,
+            Err(EEXIST) => Added::Taken,
+            Err(_) => Added::Full,
+        }
+    }
+
+    #[inline(always)]
+    fn forget_way_back(&self, key: &FlowKey) {
+        // Another CPU may have been faster.
+        _ = maps::RETURNS.remove(key);
     }
 
     #[inline(always)]
@@ -104,6 +225,12 @@ impl Tables for MapTables<'_> {
     fn count_backend(&self, backend: u32, bytes: u64) {
         add(maps::BACKEND_COUNTERS.get_ptr_mut(backend), bytes);
     }
+}
+
+/// A slot in its chunk.
+#[inline(always)]
+fn slot_at(index: u32) -> Option<*mut u64> {
+    maps::RINGS.get_value_ptr_mut(index / CHUNK_SLOTS, &(index % CHUNK_SLOTS))
 }
 
 #[inline(always)]

@@ -13,6 +13,7 @@ mod journal;
 mod privileges;
 mod problems;
 mod state;
+mod sweep;
 mod view;
 mod vips;
 
@@ -36,6 +37,7 @@ use tracing::{error, info, warn};
 use self::{
     controller::{Controller, Flow},
     journal::Journal,
+    sweep::{Step, Sweeps},
     vips::Vips,
 };
 use crate::{
@@ -146,6 +148,7 @@ async fn events(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut pause = SETTLE;
     let mut refresh_at = Instant::now() + REFRESH;
+    let mut sweeps = Sweeps::new(controller.dataplane.sweeper()?);
     loop {
         tokio::select! {
             Some(request) = requests.recv() => {
@@ -164,6 +167,15 @@ async fn events(
                 pause = SETTLE.max(started.elapsed() * REFRESH_SHARE);
                 refresh_at = Instant::now() + REFRESH;
             }
+            step = sweeps.next() => match step {
+                Step::Begin => sweeps.begin(controller.sweep_plan()),
+                Step::Found(Ok(found)) => {
+                    if let Err(error) = controller.swept(found).await {
+                        error!("cannot settle what was swept: {error:#}");
+                    }
+                }
+                Step::Found(Err(error)) => error!("cannot sweep the tables: {error:#}"),
+            },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

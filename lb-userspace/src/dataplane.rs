@@ -9,6 +9,7 @@ pub mod counters;
 pub mod netlink;
 pub mod object;
 pub mod pins;
+mod sweeper;
 mod tables;
 
 use std::{
@@ -27,6 +28,7 @@ use rustix::fd::OwnedFd;
 use thiserror::Error;
 use tracing::debug;
 
+pub use self::sweeper::Sweeper;
 use self::tables::Maps;
 use crate::reconcile::{Image, Op};
 
@@ -174,6 +176,11 @@ impl Dataplane {
     /// Carries out one operation.
     pub fn apply(&mut self, op: &Op) -> Result<(), DataplaneError> {
         self.maps.apply(op)
+    }
+
+    /// Who reads what the program has written, on a thread of its own.
+    pub fn sweeper(&self) -> Result<Sweeper, DataplaneError> {
+        Sweeper::open(&self.pin_dir)
     }
 
     fn program(&mut self) -> Result<&mut Xdp, DataplaneError> {

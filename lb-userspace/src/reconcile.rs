@@ -7,12 +7,14 @@
 pub mod compile;
 pub mod describe;
 pub mod layout;
+mod origins;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lb_common::abi::{Backend, Endpoint, Origin, Service};
+use lb_common::abi::{Backend, Endpoint, Origin, ServerId, Service};
 
 /// What the tables hold.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -23,8 +25,10 @@ pub struct Image {
     pub rings: BTreeMap<u32, Vec<u64>>,
     /// Backends by id.
     pub backends: BTreeMap<u32, Backend>,
-    /// Services by the address of their `nat` backends.
+    /// Services by the address of their backends, where replies come back.
     pub origins: BTreeMap<Endpoint, Origin>,
+    /// Backends by the id that QUIC connection ids name them with.
+    pub servers: BTreeMap<ServerId, u32>,
     /// Interfaces that packets may be redirected to.
     pub interfaces: BTreeSet<u32>,
 }
@@ -46,6 +50,10 @@ pub enum Op {
     ResetService(u32),
     /// Writes a service.
     PutService(Endpoint, Service),
+    /// Writes the backend that a QUIC server id names.
+    PutServer(ServerId, u32),
+    /// Removes a QUIC server id.
+    DeleteServer(ServerId),
     /// Removes a service.
     DeleteService(Endpoint),
     /// Removes the translation of a backend's replies.
@@ -85,6 +93,7 @@ pub fn difference<'a, K: Ord, V: PartialEq>(
 pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
     let mut first = Vec::new();
     let (mut services, mut origins, mut backends) = (Vec::new(), Vec::new(), Vec::new());
+    let mut servers = Vec::new();
 
     first.extend(after.interfaces.difference(&before.interfaces).map(|i| Op::PutInterface(*i)));
     for edit in difference(&before.backends, &after.backends) {
@@ -109,6 +118,14 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
             Edit::Removed(key, _) => origins.push(Op::DeleteOrigin(*key)),
         }
     }
+    for edit in difference(&before.servers, &after.servers) {
+        match edit {
+            Edit::Added(key, new) | Edit::Changed(key, _, new) => {
+                first.push(Op::PutServer(*key, *new));
+            }
+            Edit::Removed(key, _) => servers.push(Op::DeleteServer(*key)),
+        }
+    }
     let in_use: BTreeSet<u32> = before.services.values().map(|s| s.ring_base).collect();
     for (base, new) in &after.rings {
         // A ring without a service, left by a plan that failed, may have been written over since.
@@ -126,7 +143,7 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
             Edit::Removed(vip, _) => services.push(Op::DeleteService(*vip)),
         }
     }
-    for mut last in [services, origins, backends] {
+    for mut last in [services, servers, origins, backends] {
         first.append(&mut last);
     }
     first.extend(before.interfaces.difference(&after.interfaces).map(|i| Op::DeleteInterface(*i)));
@@ -161,6 +178,8 @@ impl Image {
             Op::DeleteBackend(id) => _ = self.backends.remove(id),
             Op::PutOrigin(key, origin) => _ = self.origins.insert(*key, *origin),
             Op::DeleteOrigin(key) => _ = self.origins.remove(key),
+            Op::PutServer(key, backend) => _ = self.servers.insert(*key, *backend),
+            Op::DeleteServer(key) => _ = self.servers.remove(key),
             Op::PutSlots(first, words) => self.put_slots(*first, words),
             Op::PutService(vip, service) => {
                 let old = self.services.insert(*vip, *service);

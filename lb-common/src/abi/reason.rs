@@ -103,6 +103,8 @@ reasons! {
     /// Dropped: the client speaks to the same backend from the same port through another service,
     /// and their replies could not be told apart.
     FlowConflict = 23, "flow-conflict";
+    /// Dropped: the driver leaves no room in front of the packet for an outer header.
+    NoHeadroom = 24, "no-headroom";
 }
 
 impl Reason {

@@ -26,7 +26,11 @@ fn types_of_long_headers_differ_between_versions() {
     for (version, opening) in [(1, [0, 1]), (0x6b33_43cf, [1, 2])] {
         for kind in 0..4 {
             let found = quic(&long(0xc0 | kind << 4, version, &CID));
-            assert_eq!(found.opens_flow, opening.contains(&kind), "version {version:x} type {kind}");
+            assert_eq!(
+                found.opens_flow,
+                opening.contains(&kind),
+                "version {version:x} type {kind}"
+            );
             assert_eq!(found.server_be, SERVER);
         }
     }

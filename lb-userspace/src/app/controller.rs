@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::Instant,
 };
 
@@ -9,7 +10,7 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::{journal::Journal, problems, view, vips::Vips};
+use super::{journal::Journal, problems, sweep, view, vips::Vips};
 use crate::{
     admin::{
         Request, RequestError,
@@ -23,7 +24,7 @@ use crate::{
     model::{AttachMode, Change, ChangeError, Desired},
     reconcile::{
         self, Image,
-        compile::{Target, Targets, compile},
+        compile::{Down, Inputs, Targets, address_of, compile},
         describe::describe,
     },
 };
@@ -45,6 +46,10 @@ pub(super) struct Controller {
     pub(super) image: Image,
     pub(super) links: Links,
     pub(super) next_hops: NextHops,
+    /// Backends that failed their health checks.
+    pub(super) down: Down,
+    /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
+    unreferenced: BTreeSet<u32>,
     pub(super) started: Instant,
     netlink: Netlink,
     journal: Journal,
@@ -68,6 +73,8 @@ impl Controller {
             image,
             links: Links::new(),
             next_hops: NextHops::new(),
+            down: Down::new(),
+            unreferenced: BTreeSet::new(),
             started: Instant::now(),
             netlink,
             journal,
@@ -109,6 +116,25 @@ impl Controller {
         self.fill_tables(&desired).await?;
         self.attach(&desired)?;
         self.vips.follow(&desired, &self.netlink, &self.links).await
+    }
+
+    /// What a sweep of the tables as they are now must look at.
+    pub(super) fn sweep_plan(&self) -> sweep::Plan {
+        sweep::Plan::new(&self.image, sweep::tick())
+    }
+
+    /// Settles slots and lets backends go, as a sweep has found.
+    pub(super) async fn swept(&mut self, found: sweep::Found) -> Result<()> {
+        for op in reconcile::sweep::settle(&self.image, &found.settled) {
+            self.dataplane.apply(&op)?;
+            self.image.apply(&op);
+        }
+        if !found.unreferenced.is_empty() {
+            self.unreferenced = found.unreferenced;
+            let desired = self.desired.clone();
+            self.fill_tables(&desired).await?;
+        }
+        Ok(())
     }
 
     /// Answers a request.
@@ -206,17 +232,26 @@ impl Controller {
     /// Makes the tables say what a configuration and the network come to.
     async fn fill_tables(&mut self, desired: &Desired) -> Result<()> {
         self.links = self.netlink.links().await?;
-        let addresses: BTreeSet<_> = desired
-            .pools
-            .values()
-            .flat_map(|pool| pool.backends.keys().map(std::net::SocketAddr::ip))
-            .collect();
+        let leaving = self.image.backends.values().map(|backend| address_of(backend).ip());
+        let configured =
+            desired.pools.values().flat_map(|pool| pool.backends.keys().map(SocketAddr::ip));
+        let addresses: BTreeSet<_> = configured.chain(leaving).collect();
         self.next_hops = self.netlink.next_hops(addresses, &self.links).await?;
         // The kernel drops the entries of interfaces that go.
         let present: BTreeSet<u32> =
             self.links.values().filter(|link| !link.loopback).map(|link| link.index).collect();
         self.image.interfaces.retain(|ifindex| present.contains(ifindex));
-        let wanted = compile(desired, &targets(&self.next_hops), &present, &self.image)?;
+        let inputs = Inputs {
+            desired,
+            down: &self.down,
+            targets: &targets(&self.next_hops),
+            interfaces: &present,
+            unreferenced: &self.unreferenced,
+            tick: sweep::tick(),
+        };
+        let wanted = compile(&inputs, &self.image)?;
+        // A backend that comes back may get flows again.
+        self.unreferenced.clear();
         for op in reconcile::plan(&self.image, &wanted) {
             self.dataplane.apply(&op)?;
             self.image.apply(&op);
@@ -261,17 +296,7 @@ impl Controller {
 
 fn targets(next_hops: &NextHops) -> Targets {
     let known = next_hops.iter().filter_map(|(address, hop)| Some((*address, hop.as_ref().ok()?)));
-    known
-        .map(|(address, hop)| {
-            let target = Target {
-                ifindex: hop.ifindex,
-                mac: hop.mac,
-                source_mac: hop.source_mac,
-                mtu: hop.mtu,
-            };
-            (address, target)
-        })
-        .collect()
+    known.map(|(address, hop)| (address, hop.target)).collect()
 }
 
 /// Whoever asked may have gone in the meantime.

@@ -136,8 +136,8 @@ impl<'a> View<'a> {
         backend: Backend,
     ) -> Result<BackendView, DataplaneError> {
         let next_hop = match self.controller.next_hops.get(&address.ip()) {
-            Some(Ok(NextHop { interface, mac, .. })) => {
-                NextHopView::Resolved { interface: interface.clone(), mac: mac_text(*mac) }
+            Some(Ok(NextHop { interface, target })) => {
+                NextHopView::Resolved { interface: interface.clone(), mac: mac_text(target.mac) }
             }
             Some(Err(reason)) => NextHopView::Unresolved { reason: reason.clone() },
             None => NextHopView::Unresolved { reason: "not looked up yet".to_owned() },

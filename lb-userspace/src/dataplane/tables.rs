@@ -1,13 +1,17 @@
 //! The maps: operations to entries, and entries back to an image.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use aya::{
     Ebpf, Pod,
-    maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{
+        Array, ArrayOfMaps, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues,
+    },
     util::nr_cpus,
 };
 use lb_common::{
-    abi::{ABI_VERSION, Backend, Counter, Endpoint, Meta, Origin, Service},
-    limits::{self, REASONS_PER_SERVICE, maps},
+    abi::{ABI_VERSION, Backend, Counter, Endpoint, Meta, Origin, ServerId, Service},
+    limits::{self, CHUNK_SLOTS, REASONS_PER_SERVICE, RING_CHUNKS, maps},
 };
 
 use super::DataplaneError;
@@ -17,9 +21,10 @@ use crate::reconcile::{Image, Op};
 pub(super) struct Maps {
     meta: Array<MapData, Meta>,
     services: HashMap<MapData, Endpoint, Service>,
-    rings: Array<MapData, u64>,
+    rings: Rings,
     backends: Array<MapData, Backend>,
     origins: HashMap<MapData, Endpoint, Origin>,
+    servers: HashMap<MapData, ServerId, u32>,
     direct_seen: Array<MapData, u32>,
     interfaces: DevMapHash<MapData>,
     pub(super) packet_counters: PerCpuArray<MapData, Counter>,
@@ -35,9 +40,10 @@ impl Maps {
         Ok(Self {
             meta: take(ebpf, maps::META)?,
             services: take(ebpf, maps::SERVICES)?,
-            rings: take(ebpf, maps::RINGS)?,
+            rings: Rings::new(take(ebpf, maps::RINGS)?)?,
             backends: take(ebpf, maps::BACKENDS)?,
             origins: take(ebpf, maps::ORIGINS)?,
+            servers: take(ebpf, maps::SERVER_IDS)?,
             direct_seen: take(ebpf, maps::DIRECT_SEEN)?,
             interfaces: take(ebpf, maps::INTERFACES)?,
             packet_counters: take(ebpf, maps::PACKET_COUNTERS)?,
@@ -73,11 +79,14 @@ impl Maps {
             Op::DeleteOrigin(key) => {
                 absent_is_fine(self.origins.remove(key)).map_err(failed(maps::ORIGINS))
             }
+            Op::PutServer(key, backend) => {
+                self.servers.insert(key, backend, 0).map_err(failed(maps::SERVER_IDS))
+            }
+            Op::DeleteServer(key) => {
+                absent_is_fine(self.servers.remove(key)).map_err(failed(maps::SERVER_IDS))
+            }
             Op::PutSlots(first, words) => {
-                for (index, word) in (*first..).zip(words) {
-                    self.rings.set(index, word, 0).map_err(failed(maps::RINGS))?;
-                }
-                Ok(())
+                self.rings.put(*first, words).map_err(failed(maps::RINGS))
             }
             Op::ResetService(id) => self.reset_service(*id),
             Op::PutService(vip, service) => {
@@ -108,8 +117,7 @@ impl Maps {
         let mut image = Image::default();
         for entry in &self.services {
             let (vip, service) = entry.map_err(failed(maps::SERVICES))?;
-            let slots = service.ring_base..service.ring_base + service.ring_mask + 1;
-            let words: Result<Vec<u64>, _> = slots.map(|i| self.rings.get(&i, 0)).collect();
+            let words = self.rings.get(service.ring_base, service.ring_mask + 1);
             image.rings.insert(service.ring_base, words.map_err(failed(maps::RINGS))?);
             image.services.insert(vip, service);
         }
@@ -123,10 +131,60 @@ impl Maps {
             let (key, origin) = entry.map_err(failed(maps::ORIGINS))?;
             image.origins.insert(key, origin);
         }
+        for entry in &self.servers {
+            let (key, backend) = entry.map_err(failed(maps::SERVER_IDS))?;
+            image.servers.insert(key, backend);
+        }
         for ifindex in self.interfaces.keys() {
             image.interfaces.insert(ifindex.map_err(failed(maps::INTERFACES))?);
         }
         Ok(image)
+    }
+}
+
+/// The ring table. A chunk takes memory from the moment that a ring first needs it.
+struct Rings {
+    table: ArrayOfMaps<MapData, Array<MapData, u64>>,
+    chunks: BTreeMap<u32, Array<MapData, u64>>,
+}
+
+impl Rings {
+    fn new(table: ArrayOfMaps<MapData, Array<MapData, u64>>) -> Result<Self, DataplaneError> {
+        let mut chunks = BTreeMap::new();
+        for index in 0..RING_CHUNKS {
+            match table.get(&index, 0) {
+                Ok(chunk) => _ = chunks.insert(index, chunk),
+                Err(MapError::KeyNotFound) => {}
+                Err(error) => return Err(failed(maps::RINGS)(error)),
+            }
+        }
+        Ok(Self { table, chunks })
+    }
+
+    fn put(&mut self, first: u32, words: &[u64]) -> Result<(), MapError> {
+        for (index, word) in (first..).zip(words) {
+            self.chunk(index / CHUNK_SLOTS)?.set(index % CHUNK_SLOTS, word, 0)?;
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, index: u32) -> Result<&mut Array<MapData, u64>, MapError> {
+        match self.chunks.entry(index) {
+            Entry::Occupied(chunk) => Ok(chunk.into_mut()),
+            Entry::Vacant(vacant) => {
+                let chunk = Array::create(CHUNK_SLOTS, 0)?;
+                self.table.set(index, &chunk, 0)?;
+                Ok(vacant.insert(chunk))
+            }
+        }
+    }
+
+    fn get(&self, first: u32, slots: u32) -> Result<Vec<u64>, MapError> {
+        let word = |index: u32| match self.chunks.get(&(index / CHUNK_SLOTS)) {
+            Some(chunk) => chunk.get(&(index % CHUNK_SLOTS), 0),
+            None => Ok(0),
+        };
+        (first..first + slots).map(word).collect()
     }
 }
 
@@ -139,7 +197,7 @@ where
 }
 
 /// What should go and is not there has gone: an interface takes its entry along.
-fn absent_is_fine(removed: Result<(), MapError>) -> Result<(), MapError> {
+pub(super) fn absent_is_fine(removed: Result<(), MapError>) -> Result<(), MapError> {
     match removed {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error))

@@ -1,4 +1,5 @@
-//! A configuration, the next hops and the present tables to the tables that shall be.
+//! A configuration, the state of the network and of the backends, and the present tables to the
+//! tables that shall be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,13 +7,17 @@ use std::{
 };
 
 use lb_common::{
-    abi::{AddrBe, BACKEND_RESOLVED, Backend, Endpoint, ForwardMode, Origin, Service, v4_mapped},
+    abi::{
+        AddrBe, BACKEND_DEAD, BACKEND_LEAVING, BACKEND_LIMITED, BACKEND_RESOLVED, BACKEND_SHARED,
+        Backend, Endpoint, ForwardMode, ServerId, Service, Tracking, v4_mapped,
+    },
     hash, maglev,
-    slot::Slot,
+    slot::{Alive, Slot},
+    time,
 };
 
-use super::{Image, layout::Layout, layout::LayoutError};
-use crate::model::{self, Desired, Forward, Name, Pool, Protocol, Vip};
+use super::{Image, layout::Layout, layout::LayoutError, origins::Origins};
+use crate::model::{self, BackendState, Desired, Forward, Name, Pool, Protocol, Udp, Vip};
 
 /// Where packets to a backend go, as the tables want it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,58 +30,166 @@ pub struct Target {
     pub source_mac: [u8; 6],
     /// Largest IP packet in bytes that it carries.
     pub mtu: u32,
+    /// The balancer's own address on the way there.
+    pub source: IpAddr,
 }
 
 /// Next hops that are known.
 pub type Targets = BTreeMap<IpAddr, Target>;
 
-/// The tables that shall be. Ids and places are kept from the tables that are.
-pub fn compile(
-    desired: &Desired,
-    targets: &Targets,
-    interfaces: &BTreeSet<u32>,
-    present: &Image,
-) -> Result<Image, LayoutError> {
+/// Backends that failed their health checks, by pool and address.
+pub type Down = BTreeSet<(Name, SocketAddr)>;
+
+/// All that the tables depend on, except what they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The configuration.
+    pub desired: &'a Desired,
+    /// Backends that get no packets, as they would not answer.
+    pub down: &'a Down,
+    /// Where packets to each backend go.
+    pub targets: &'a Targets,
+    /// Interfaces that packets may be redirected to.
+    pub interfaces: &'a BTreeSet<u32>,
+    /// Ids of backends that no remembered flow names.
+    pub unreferenced: &'a BTreeSet<u32>,
+    /// The present tick.
+    pub tick: u32,
+}
+
+/// The tables that shall be. Ids, places and moving slots are kept from the tables that are.
+pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutError> {
+    let Inputs { desired, interfaces, .. } = *inputs;
     let mut layout = Layout::of(present);
     let mut image = Image { interfaces: interfaces.clone(), ..Image::default() };
     for (name, pool) in &desired.pools {
         for address in pool.backends.keys() {
             let identity = identity(name, *address);
-            let backend = backend(identity, *address, targets.get(&address.ip()));
-            image.backends.insert(layout.backend(identity)?, backend);
+            let id = layout.backend(identity)?;
+            let entry = wanted(inputs, name, pool, *address, present.backends.get(&id));
+            image.backends.insert(id, entry);
         }
     }
+    for (id, backend) in &present.backends {
+        image.backends.entry(*id).or_insert_with(|| leftover(inputs, backend));
+    }
+    let mut origins = Origins::default();
     for service in desired.services.values() {
         if let Some(pool) = desired.pools.get(&service.pool) {
-            add_service(&mut image, &mut layout, desired.daemon.seed, service, pool)?;
+            let id = add_service(inputs, &mut image, &mut layout, service, pool, present)?;
+            origins.add(service, pool, id, &layout);
+        }
+    }
+    drop_forgotten(inputs, &mut image, present);
+    origins.keep_leftovers(&image, present);
+    let shared = origins.write(&mut image, present);
+    for backend in image.backends.values_mut() {
+        if shared.contains(&(backend.addr_be, backend.port_be)) {
+            backend.flags |= BACKEND_SHARED;
         }
     }
     Ok(image)
 }
 
+/// The entry of a backend that is in the configuration.
+fn wanted(
+    inputs: &Inputs<'_>,
+    name: &Name,
+    pool: &Pool,
+    address: SocketAddr,
+    present: Option<&Backend>,
+) -> Backend {
+    let (addr_be, port_be) = address_be(address);
+    let mut entry =
+        Backend { identity: identity(name, address), addr_be, port_be, ..Backend::default() };
+    resolve(&mut entry, inputs.targets.get(&address.ip()));
+    if let Some(timeout) = pool.drain_timeout {
+        entry.flags |= BACKEND_LIMITED;
+        entry.drain = time::ticks(timeout);
+    }
+    let drained = pool.backends.get(&address).is_none_or(|b| b.state == BackendState::Drained);
+    if drained {
+        leave(&mut entry, present, inputs.tick);
+    }
+    if inputs.down.contains(&(name.clone(), address)) {
+        entry.flags |= BACKEND_DEAD;
+    }
+    entry
+}
+
+/// The entry of a backend that is not in the configuration any more: its flows go on.
+fn leftover(inputs: &Inputs<'_>, present: &Backend) -> Backend {
+    let mut entry = *present;
+    entry.flags &= !(BACKEND_SHARED | BACKEND_RESOLVED | BACKEND_LEAVING);
+    resolve(&mut entry, inputs.targets.get(&address_of(present).ip()));
+    leave(&mut entry, Some(present), inputs.tick);
+    entry
+}
+
+fn resolve(entry: &mut Backend, target: Option<&Target>) {
+    let Some(target) = target else { return };
+    entry.flags |= BACKEND_RESOLVED;
+    entry.ifindex = target.ifindex;
+    entry.link = link(target.mac, target.source_mac);
+    entry.mtu = u16::try_from(target.mtu).unwrap_or(u16::MAX);
+    entry.source_be = address_be((target.source, 0).into()).0;
+}
+
+/// Marks an entry as leaving: since now, or since when it was marked before. When its time is over,
+/// it is dead.
+fn leave(entry: &mut Backend, present: Option<&Backend>, tick: u32) {
+    entry.flags |= BACKEND_LEAVING;
+    if entry.flags & BACKEND_LIMITED == 0 {
+        return;
+    }
+    let leaving = BACKEND_LEAVING | BACKEND_LIMITED;
+    match present.filter(|present| present.flags & leaving == leaving) {
+        Some(present) => entry.drain = present.drain,
+        None => entry.drain = entry.drain.wrapping_add(time::stamp(tick)),
+    }
+    let left = entry.drain.wrapping_sub(time::stamp(tick));
+    if left == 0 || left > u16::MAX / 2 {
+        entry.flags |= BACKEND_DEAD;
+    }
+}
+
+/// Drops backends that are not in the configuration and that neither a slot nor a remembered flow
+/// names.
+fn drop_forgotten(inputs: &Inputs<'_>, image: &mut Image, present: &Image) {
+    let pools = &inputs.desired.pools;
+    let configured: BTreeSet<u64> = pools
+        .iter()
+        .flat_map(|(name, pool)| pool.backends.keys().map(|address| identity(name, *address)))
+        .collect();
+    let mut named = BTreeSet::new();
+    for slot in image.rings.values().flatten().map(|word| Slot::from_word(*word)) {
+        named.extend([slot.owner(), slot.previous()]);
+    }
+    image.backends.retain(|id, backend| {
+        configured.contains(&backend.identity)
+            || named.contains(id)
+            || !inputs.unreferenced.contains(id)
+            || !present.backends.contains_key(id)
+    });
+}
+
+/// Adds a service, its ring and its server ids; its id.
 fn add_service(
+    inputs: &Inputs<'_>,
     image: &mut Image,
     layout: &mut Layout,
-    seed: u64,
     service: &model::Service,
     pool: &Pool,
-) -> Result<(), LayoutError> {
+    present: &Image,
+) -> Result<u32, LayoutError> {
+    let seed = inputs.desired.daemon.seed;
     let vip = vip_endpoint(service.listen);
     let place = layout.service(vip, maglev::ring_slots(pool.backends.len()))?;
-    let mode = match service.forward {
-        Forward::Nat => ForwardMode::Nat,
-        Forward::Dsr => ForwardMode::Dsr,
-        Forward::FullNat => ForwardMode::FullNat,
-        Forward::Ipip => ForwardMode::Ipip,
-        Forward::Gue => ForwardMode::Gue,
-    };
     let entry = Service {
         id: place.id,
         ring_base: place.ring_base,
         ring_mask: place.slots - 1,
-        mode: mode as u8,
-        seed,
-        ..Service::default()
+        ..settings(service, seed)
     };
     image.services.insert(vip, entry);
 
@@ -84,43 +197,97 @@ fn add_service(
     for (address, weight) in pool.enabled() {
         let id = layout.backend(identity(&service.pool, address))?;
         let (addr_be, port_be) = address_be(address);
-        walkers.push(maglev::Walker::new(seed, id, &addr_be, port_be, weight.get()));
+        if !inputs.down.contains(&(service.pool.clone(), address)) {
+            walkers.push(maglev::Walker::new(seed, id, &addr_be, port_be, weight.get()));
+        }
     }
     let mut owners = vec![0; place.slots as usize];
     maglev::fill(&mut walkers, &mut owners);
-    let words = owners.into_iter().map(|owner| Slot::settled(owner, 0).word()).collect();
-    image.rings.insert(place.ring_base, words);
+    let old = present.services.get(&vip).and_then(|old| present.rings.get(&old.ring_base));
+    let old = old.map_or(&[][..], Vec::as_slice);
+    image.rings.insert(place.ring_base, handed_over(&entry, old, &owners, image, inputs.tick));
 
-    if service.forward == Forward::Nat {
-        // Drained backends, too: they still answer their old flows.
+    if entry.tracking == Tracking::Quic as u8 {
         for address in pool.backends.keys() {
-            let backend = layout.backend(identity(&service.pool, *address))?;
-            let origin = Origin {
-                vip_be: vip.addr_be,
-                port_be: vip.port_be,
-                service: place.id,
-                backend,
-                ..Origin::default()
-            };
-            image.origins.insert(endpoint(*address, service.listen.protocol), origin);
+            let server_be = server_id(seed, *address).to_be();
+            let id = layout.backend(identity(&service.pool, *address))?;
+            image.servers.insert(ServerId { service: place.id, server_be }, id);
         }
     }
-    Ok(())
+    Ok(place.id)
 }
 
-fn backend(identity: u64, address: SocketAddr, target: Option<&Target>) -> Backend {
+#[expect(clippy::cast_possible_truncation, reason = "temporary")]
+fn server_id(seed: u64, address: SocketAddr) -> u32 {
     let (addr_be, port_be) = address_be(address);
-    let unresolved = Backend { identity, addr_be, port_be, ..Backend::default() };
-    match target {
-        None => unresolved,
-        Some(target) => Backend {
-            flags: BACKEND_RESOLVED,
-            ifindex: target.ifindex,
-            link: link(target.mac, target.source_mac),
-            mtu: u16::try_from(target.mtu).unwrap_or(u16::MAX),
-            ..unresolved
-        },
+    hash::backend(seed, &addr_be, port_be) as u32
+}
+
+/// The slots of a ring with new owners. A slot of a ring that has grown begins as the slot that had
+/// its flows.
+fn handed_over(
+    service: &Service,
+    old: &[u64],
+    owners: &[u32],
+    image: &Image,
+    tick: u32,
+) -> Vec<u64> {
+    let alive = |id| image.backends.get(&id).is_some_and(Backend::is_alive);
+    let tracked = [Tracking::Moving as u8, Tracking::Quic as u8].contains(&service.tracking)
+        && service.mode != ForwardMode::FullNat as u8;
+    let grown = owners.len() > old.len();
+    let slots = owners.iter().enumerate().map(|(index, owner)| {
+        let Some(word) = index.checked_rem(old.len()).and_then(|at| old.get(at)) else {
+            return Slot::settled(*owner, 0).word();
+        };
+        let slot = Slot::from_word(*word);
+        if !tracked {
+            return Slot::settled(*owner, slot.epoch()).word();
+        }
+        // Stamps that the program makes from now on go to the old place, until the service is
+        // switched over.
+        let slot = if grown && slot.is_moving() { slot.stamped(time::stamp(tick)) } else { slot };
+        let alive = Alive { owner: alive(slot.owner()), previous: alive(slot.previous()) };
+        slot.handed_to(*owner, alive, tick).word()
+    });
+    slots.collect()
+}
+
+/// What a service's entry says besides its places.
+fn settings(service: &model::Service, seed: u64) -> Service {
+    let mode = match service.forward {
+        Forward::Nat => ForwardMode::Nat,
+        Forward::Dsr => ForwardMode::Dsr,
+        Forward::FullNat => ForwardMode::FullNat,
+        Forward::Ipip => ForwardMode::Ipip,
+        Forward::Gue => ForwardMode::Gue,
+    };
+    let tracking = match (service.listen.protocol, service.udp) {
+        (Protocol::Tcp, _) => Tracking::Moving,
+        (Protocol::Udp, Udp::Stateless) => Tracking::None,
+        (Protocol::Udp, Udp::Tracked) => Tracking::All,
+        (Protocol::Udp, Udp::Quic) => Tracking::Quic,
+    };
+    let mut entry = Service {
+        mode: mode as u8,
+        tracking: tracking as u8,
+        idle_ticks: time::ticks(service.idle_timeout),
+        seed,
+        first_port: service.source_ports.first(),
+        last_port_offset: service.source_ports.last() - service.source_ports.first(),
+        ..Service::default()
+    };
+    for prefix in &service.source {
+        let (addr_be, _) = address_be((prefix.address(), 0).into());
+        if prefix.is_ipv4() {
+            entry.source_v4_be = addr_be[3];
+            entry.spread_v4_be = prefix.spread().to_be();
+        } else {
+            entry.source_v6_be = addr_be;
+            entry.spread_v6_be = prefix.spread().to_be();
+        }
     }
+    entry
 }
 
 /// The first 12 bytes of a frame: destination, then source.
@@ -149,7 +316,7 @@ pub fn vip_endpoint(vip: Vip) -> Endpoint {
     endpoint(vip.address, vip.protocol)
 }
 
-fn endpoint(address: SocketAddr, protocol: Protocol) -> Endpoint {
+pub(super) fn endpoint(address: SocketAddr, protocol: Protocol) -> Endpoint {
     let (addr_be, port_be) = address_be(address);
     Endpoint { addr_be, port_be, protocol: protocol.number(), _pad: 0 }
 }
@@ -161,4 +328,12 @@ pub fn address_be(address: SocketAddr) -> (AddrBe, u16) {
         IpAddr::V6(v6) => words(&v6.octets()),
     };
     (addr_be, address.port().to_be())
+}
+
+/// The address of a backend's entry.
+pub fn address_of(backend: &Backend) -> SocketAddr {
+    let octets: Vec<u8> = backend.addr_be.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let octets: [u8; 16] = octets.try_into().unwrap_or_default();
+    let ip = std::net::Ipv6Addr::from(octets).to_canonical();
+    SocketAddr::new(ip, u16::from_be(backend.port_be))
 }

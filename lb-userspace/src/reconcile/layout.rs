@@ -95,6 +95,11 @@ impl Layout {
         Ok(place)
     }
 
+    /// The id of a backend, if it has one.
+    pub fn known_backend(&self, identity: u64) -> Option<u32> {
+        self.backends.get(&identity).copied()
+    }
+
     /// The id of a backend; a new one if it has none.
     pub fn backend(&mut self, identity: u64) -> Result<u32, LayoutError> {
         if let Some(id) = self.backends.get(&identity) {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Image, Op,
-    compile::{Target, Targets, compile},
+    compile::{Down, Inputs, Target, Targets, compile},
     plan,
 };
 use crate::model::{
@@ -27,6 +27,9 @@ struct World {
     desired: Desired,
     targets: Targets,
     interfaces: BTreeSet<u32>,
+    down: Down,
+    unreferenced: BTreeSet<u32>,
+    tick: u32,
 }
 
 impl World {
@@ -44,14 +47,23 @@ impl World {
             pools: BTreeMap::new(),
             services: BTreeMap::new(),
         };
-        Self { desired, targets: Targets::new(), interfaces: BTreeSet::from([2]) }
+        Self {
+            desired,
+            targets: Targets::new(),
+            interfaces: BTreeSet::from([2]),
+            down: Down::new(),
+            unreferenced: BTreeSet::new(),
+            tick: 1000,
+        }
     }
 
     /// One more pool, of backends of weight 10.
     fn pool(mut self, key: &str, backends: &[&str]) -> Self {
         let backend = Backend { weight: 10.try_into().unwrap(), state: BackendState::Enabled };
         let backends = backends.iter().map(|text| (backend_address(text).unwrap(), backend));
-        self.desired.pools.insert(name(key), Pool { backends: backends.collect(), ..Pool::default() });
+        self.desired
+            .pools
+            .insert(name(key), Pool { backends: backends.collect(), ..Pool::default() });
         self
     }
 
@@ -84,7 +96,18 @@ impl World {
 
     /// The tables that come after some.
     fn after(&self, present: &Image) -> Image {
-        compile(&self.desired, &self.targets, &self.interfaces, present).unwrap()
+        compile(&self.inputs(), present).unwrap()
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            desired: &self.desired,
+            down: &self.down,
+            targets: &self.targets,
+            interfaces: &self.interfaces,
+            unreferenced: &self.unreferenced,
+            tick: self.tick,
+        }
     }
 
     /// The tables of a first start.
@@ -109,7 +132,13 @@ fn name(text: &str) -> Name {
 
 fn target(last: u8) -> Target {
     let ifindex = u32::from(last % 2) + 1;
-    Target { ifindex, mac: [2, 0, 0, 0, 0, last], source_mac: [2, 0, 0, 0, 1, last], mtu: 1500 }
+    Target {
+        ifindex,
+        mac: [2, 0, 0, 0, 0, last],
+        source_mac: [2, 0, 0, 0, 1, last],
+        mtu: 1500,
+        source: [10, 0, 0, 254].into(),
+    }
 }
 
 fn last_byte(address: IpAddr) -> u8 {

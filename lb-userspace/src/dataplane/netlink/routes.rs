@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     pin::pin,
 };
 
@@ -13,20 +13,15 @@ use rtnetlink::{
 };
 
 use super::{Links, Netlink, NetlinkError, host_prefix, neighbours::Neighbours};
+use crate::reconcile::compile::Target;
 
 /// Where packets to a backend go.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NextHop {
-    /// Outgoing interface.
-    pub ifindex: u32,
-    /// Its name.
+    /// Name of the outgoing interface.
     pub interface: String,
-    /// MAC address of the next hop.
-    pub mac: [u8; 6],
-    /// MAC address of the outgoing interface.
-    pub source_mac: [u8; 6],
-    /// Largest IP packet in bytes that the interface carries.
-    pub mtu: u32,
+    /// What the tables say of it.
+    pub target: Target,
 }
 
 /// The next hop of each address, or why there is none.
@@ -36,6 +31,8 @@ pub type NextHops = BTreeMap<IpAddr, Result<NextHop, String>>;
 struct Hop {
     ifindex: u32,
     gateway: IpAddr,
+    /// The host's own address that packets there come from.
+    source: IpAddr,
 }
 
 impl Netlink {
@@ -60,10 +57,10 @@ impl Netlink {
 
     async fn route(&self, address: IpAddr) -> Result<Hop, String> {
         let query: RouteMessage = match address {
-            IpAddr::V4(v4) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
+            IpAddr::V4(v4) => RouteMessageBuilder::<Ipv4Addr>::new()
                 .destination_prefix(v4, host_prefix(address))
                 .build(),
-            IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+            IpAddr::V6(v6) => RouteMessageBuilder::<Ipv6Addr>::new()
                 .destination_prefix(v6, host_prefix(address))
                 .build(),
         };
@@ -90,13 +87,11 @@ impl Netlink {
             self.probe(hop.ifindex, hop.gateway).await?;
         }
         Ok(match neighbour.and_then(|neighbour| neighbour.mac) {
-            Some(mac) => Ok(NextHop {
-                ifindex: hop.ifindex,
-                interface: name.clone(),
-                mac,
-                source_mac: link.mac,
-                mtu: link.mtu,
-            }),
+            Some(mac) => {
+                let (ifindex, source_mac, mtu) = (hop.ifindex, link.mac, link.mtu);
+                let target = Target { ifindex, mac, source_mac, mtu, source: hop.source };
+                Ok(NextHop { interface: name.clone(), target })
+            }
             None => Err(format!(
                 "no answer from {} on {name} yet; check that it is up and on that segment",
                 hop.gateway
@@ -114,10 +109,20 @@ fn hop(address: IpAddr, route: &RouteMessage) -> Result<Hop, String> {
     if route.header.kind != RouteType::Unicast {
         return Err(format!("the route to {address} leads nowhere; correct the routing table"));
     }
-    let mut found = Hop { ifindex: 0, gateway: address };
+    let unspecified = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let mut found = Hop { ifindex: 0, gateway: address, source: unspecified };
     for attribute in &route.attributes {
         match attribute {
             RouteAttribute::Oif(ifindex) => found.ifindex = *ifindex,
+            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => {
+                found.source = (*source).into();
+            }
+            RouteAttribute::PrefSource(RouteAddress::Inet6(source)) => {
+                found.source = (*source).into();
+            }
             RouteAttribute::Gateway(RouteAddress::Inet(gateway))
             | RouteAttribute::Via(RouteVia::Inet(gateway)) => found.gateway = (*gateway).into(),
             RouteAttribute::Gateway(RouteAddress::Inet6(gateway))

@@ -104,6 +104,8 @@ fn kind(op: &Op) -> &'static str {
         Op::ResetBackend(_) => "reset-backend",
         Op::PutBackend(..) => "put-backend",
         Op::PutOrigin(..) => "put-origin",
+        Op::PutServer(..) => "put-server",
+        Op::DeleteServer(_) => "delete-server",
         Op::PutSlots(..) => "put-slots",
         Op::ResetService(_) => "reset-service",
         Op::PutService(..) => "put-service",

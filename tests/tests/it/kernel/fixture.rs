@@ -55,7 +55,8 @@ impl Rows {
             let owner = spec.backends.min(1) * (spec.first_backend + slot % spec.backends.max(1));
             // Where older flows belonged does not matter yet.
             let moving = slot % 2 == 1;
-            let word = if moving { Slot::moving(owner, owner, 5, 0) } else { Slot::settled(owner, 4) };
+            let word =
+                if moving { Slot::moving(owner, owner, 5, 0) } else { Slot::settled(owner, 4) };
             self.slots.push((ring_base + slot, word));
         }
         let in_table = |place: &u32| spec.first_backend + place < MAX_BACKENDS;
@@ -73,7 +74,7 @@ impl Rows {
     pub(crate) fn host_tables(&self) -> HostTables {
         HostTables {
             services: self.services.iter().copied().collect(),
-            slots: self.slots.iter().copied().collect(),
+            slots: std::cell::RefCell::new(self.slots.iter().copied().collect()),
             backends: self.backends.iter().copied().collect(),
             origins: self.origins.iter().copied().collect(),
             routes: self.routes.iter().copied().collect(),
@@ -102,5 +103,11 @@ fn backend(spec: &Spec, place: u32, links: &Links) -> abi::Backend {
 }
 
 fn origin(spec: &Spec, vip: &Endpoint, backend: u32) -> Origin {
-    Origin { vip_be: vip.addr_be, port_be: vip.port_be, flags: 0, service: spec.id, backend }
+    Origin {
+        vip_be: vip.addr_be,
+        port_be: vip.port_be,
+        flags: abi::ORIGIN_STATELESS,
+        service: spec.id,
+        backend,
+    }
 }

@@ -1,15 +1,17 @@
 //! The cases in the kernel: the built object, loaded and run by `BPF_PROG_TEST_RUN`.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use anyhow::{Context, Result, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, DevMapHash, HashMap, Map, MapData, PerCpuArray, PerCpuValues},
+    maps::{Array, ArrayOfMaps, DevMapHash, HashMap, Map, MapData, PerCpuArray, PerCpuValues},
     programs::{TestRun, TestRunOptions, Xdp},
     util::nr_cpus,
 };
 use lb_common::{
     abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service, Verdict},
-    limits::{PROGRAM, REASONS_PER_SERVICE, maps},
+    limits::{CHUNK_SLOTS, PROGRAM, REASONS_PER_SERVICE, maps},
 };
 use lb_userspace::dataplane::object::OBJECT;
 
@@ -52,9 +54,18 @@ impl Machine {
         for (vip, service) in &rows.services {
             services.insert(vip, service, 0)?;
         }
-        let mut rings = Array::<_, u64>::try_from(take(&mut ebpf, maps::RINGS)?)?;
+        let mut rings =
+            ArrayOfMaps::<_, Array<MapData, u64>>::try_from(take(&mut ebpf, maps::RINGS)?)?;
+        let mut chunks = BTreeMap::new();
         for (index, slot) in &rows.slots {
-            rings.set(*index, slot.word(), 0)?;
+            let chunk = match chunks.entry(index / CHUNK_SLOTS) {
+                Entry::Occupied(chunk) => chunk.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert(Array::create(CHUNK_SLOTS, 0)?),
+            };
+            chunk.set(index % CHUNK_SLOTS, slot.word(), 0)?;
+        }
+        for (index, chunk) in &chunks {
+            rings.set(*index, chunk, 0)?;
         }
         let mut table = Array::<_, Backend>::try_from(take(&mut ebpf, maps::BACKENDS)?)?;
         for (id, backend) in &rows.backends {

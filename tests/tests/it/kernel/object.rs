@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use aya::{maps::MapInfo, programs::Xdp};
 use lb_common::{
-    abi::{Backend, Counter, Endpoint, FlowKey, Meta, Origin, Service},
+    abi::{
+        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId, Service,
+    },
     limits::{
-        MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_INTERFACES, MAX_SERVICES, PROGRAM,
-        RING_SLOTS, maps,
+        MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES, MAX_SERVER_IDS,
+        MAX_SERVICES, PROGRAM, RING_CHUNKS, maps,
     },
 };
 use lb_userspace::dataplane::object::OBJECT;
@@ -18,12 +20,16 @@ use super::{kernel_is_ready, machine};
 /// Name, size of a key and of a value, and number of entries of each map. An interface is stored
 /// with the program that runs behind the redirect (`struct bpf_devmap_val`), or without in kernels
 /// before 5.8.
-const MAPS: [(&str, usize, usize, u32); 10] = [
+const MAPS: [(&str, usize, usize, u32); 14] = [
     (maps::META, 4, size_of::<Meta>(), 1),
     (maps::SERVICES, size_of::<Endpoint>(), size_of::<Service>(), MAX_SERVICES),
-    (maps::RINGS, 4, size_of::<u64>(), RING_SLOTS),
+    (maps::RINGS, 4, 4, RING_CHUNKS),
     (maps::BACKENDS, 4, size_of::<Backend>(), MAX_BACKENDS),
     (maps::ORIGINS, size_of::<Endpoint>(), size_of::<Origin>(), MAX_BACKENDS),
+    (maps::FLOWS, size_of::<FlowKey>(), size_of::<Flow>(), MAX_FLOWS),
+    (maps::RETURNS, size_of::<FlowKey>(), size_of::<Return>(), MAX_FLOWS),
+    (maps::SERVER_IDS, size_of::<ServerId>(), size_of::<u32>(), MAX_SERVER_IDS),
+    (maps::SCRATCH, 4, size_of::<Scratch>(), 1),
     (maps::DIRECT_FLOWS, size_of::<FlowKey>(), size_of::<u32>(), MAX_DIRECT_FLOWS),
     (maps::DIRECT_SEEN, 4, size_of::<u32>(), MAX_BACKENDS),
     (maps::INTERFACES, 4, 8, MAX_INTERFACES),
@@ -32,7 +38,7 @@ const MAPS: [(&str, usize, usize, u32); 10] = [
 ];
 
 /// The verifier gives up after a million instructions; this leaves room for its other versions.
-const MOST_INSTRUCTIONS: u32 = 100_000;
+const MOST_INSTRUCTIONS: u32 = 400_000;
 
 /// An unconditional jump to itself, as an instruction.
 const ENDLESS_LOOP: [u8; 8] = [0x05, 0, 0xff, 0xff, 0, 0, 0, 0];

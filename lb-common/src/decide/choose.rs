@@ -1,0 +1,174 @@
+//! Which backend a packet of a service belongs to: just-enough tracking.
+//!
+//! A packet in a settled slot goes to the slot's owner, and no table is asked. While a slot moves,
+//! a flow is remembered when it is opened; a packet of a flow that is not remembered is older than
+//! the change, and goes to the previous owner.
+
+use super::{Outcome, Tables};
+use crate::{
+    abi::{BACKEND_LEAVING, Backend, Flow, FlowState, Reason, ServerId, Service, Tracking},
+    flow::{is_over, next_state},
+    parse::Packet,
+    quic,
+    slot::Slot,
+    time,
+    wire::{Frame, transport},
+};
+
+/// A backend, and its id.
+pub(super) struct Chosen<'a> {
+    pub(super) id: u32,
+    pub(super) backend: &'a Backend,
+}
+
+/// What a packet means to its flow.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Part {
+    /// It opens it, whatever was remembered.
+    Opens,
+    /// It may open it, or repeat the opening: QUIC clients send several such packets.
+    Begins,
+    /// It belongs to a flow that was opened.
+    Continues,
+    /// It belongs to a flow that is remembered from its first packet on.
+    Tracked,
+    /// It belongs to a flow of this backend, whatever its slot.
+    Of(u32),
+}
+
+/// The backend of a packet, by the hash of its flow.
+#[inline(always)]
+pub(super) fn choose<'t, F: Frame, T: Tables>(
+    frame: &F,
+    tables: &'t T,
+    packet: &Packet,
+    service: &Service,
+    hash: u32,
+) -> Result<Chosen<'t>, Outcome> {
+    let index = service.ring_base + (hash & service.ring_mask);
+    let slot = tables.slot(index);
+    let id = match part(frame, tables, packet, service) {
+        Part::Of(backend) => Ok(backend),
+        Part::Tracked => tracked(tables, packet, service, slot),
+        part if slot.is_moving() => moving(tables, packet, service, slot, index, part),
+        _ => Ok(slot.owner()),
+    };
+    let id = id.map_err(|reason| Outcome::drop(service.id, reason))?;
+    match tables.backend(id) {
+        Some(backend) if id != 0 => Ok(Chosen { id, backend }),
+        _ => Err(Outcome::drop(service.id, Reason::NoBackend)),
+    }
+}
+
+/// The backend of a packet whose slot moves.
+#[inline(always)]
+fn moving<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+    slot: Slot,
+    index: u32,
+    part: Part,
+) -> Result<u32, Reason> {
+    let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
+    let (now, owner) = (tables.now(), slot.owner());
+    scratch.key = packet.flow();
+    let known = if part == Part::Opens { None } else { tables.flow(&scratch.key) };
+    let backend = match known {
+        // A flow of another epoch had this client's port before the slot settled.
+        Some((flow, at)) if flow.epoch == slot.epoch() => {
+            let state = next_state(flow.state, packet.closes_flow);
+            if flow.seen != now || flow.state != state {
+                tables.refresh_flow(at, now, state);
+            }
+            flow.backend
+        }
+        _ if part == Part::Continues => slot.previous(),
+        _ if owner == 0 => return Err(Reason::NoBackend),
+        _ => {
+            let state = FlowState::Opening;
+            scratch.flow = Flow::new(owner, service.id, now, slot.epoch(), state);
+            if !tables.put_flow(&scratch.key, &scratch.flow) {
+                return Err(Reason::FlowTableFull);
+            }
+            owner
+        }
+    };
+    if backend == owner || !is_alive(tables, backend) {
+        return Ok(owner);
+    }
+    if slot.stamp() != time::stamp(now) {
+        tables.stamp(index, time::stamp(now));
+    }
+    Ok(backend)
+}
+
+/// The backend of a packet of a service whose flows are all remembered.
+#[inline(always)]
+fn tracked<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+    slot: Slot,
+) -> Result<u32, Reason> {
+    let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
+    let now = tables.now();
+    scratch.key = packet.flow();
+    if let Some((flow, at)) = tables.flow(&scratch.key)
+        && !is_over(flow.state, flow.seen, now, service.idle_ticks)
+        && is_alive(tables, flow.backend)
+    {
+        if flow.seen != now {
+            tables.refresh_flow(at, now, flow.state);
+        }
+        return Ok(flow.backend);
+    }
+    let backend = slot.owner();
+    scratch.flow = Flow::new(backend, service.id, now, slot.epoch(), FlowState::Open);
+    if backend != 0 && !tables.put_flow(&scratch.key, &scratch.flow) {
+        return Err(Reason::FlowTableFull);
+    }
+    Ok(backend)
+}
+
+/// What a packet means to its flow, by the service's tracking.
+#[inline(always)]
+fn part<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Packet, service: &Service) -> Part {
+    if service.tracking == Tracking::All as u8 {
+        return Part::Tracked;
+    }
+    if service.tracking == Tracking::Quic as u8 {
+        return quic_part(frame, tables, packet, service);
+    }
+    if packet.opens_flow { Part::Opens } else { Part::Continues }
+}
+
+/// What a QUIC packet means to its flow: its connection id may name the backend.
+#[inline(always)]
+fn quic_part<F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+) -> Part {
+    let quic = quic::read(frame, packet.transport() + transport::UDP_LEN);
+    if let Some(server_be) = quic.server_be
+        && let Some(id) = tables.server(&ServerId { service: service.id, server_be })
+        && let Some(backend) = tables.backend(id)
+        && backend.is_alive()
+        // A client's first connection ids are random, and may look like a server's by chance; that
+        // must not bring a new flow to who takes none.
+        && (!quic.opens_flow || backend.flags & BACKEND_LEAVING == 0)
+    {
+        return Part::Of(id);
+    }
+    if quic.opens_flow { Part::Begins } else { Part::Continues }
+}
+
+#[inline(always)]
+pub(super) fn is_alive<T: Tables>(tables: &T, id: u32) -> bool {
+    match tables.backend(id) {
+        Some(backend) => backend.is_alive(),
+        None => false,
+    }
+}

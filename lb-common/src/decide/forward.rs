@@ -1,0 +1,123 @@
+//! A packet addressed to a service, to its backend.
+
+use super::{
+    Outcome, Tables,
+    choose::{Chosen, choose},
+    translate,
+};
+use crate::{
+    abi::{
+        AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, Backend, ForwardMode, Reason, Service,
+        is_v4_mapped, v4_mapped,
+    },
+    hash,
+    parse::Packet,
+    rewrite::{self, End, Hop, Tunnel},
+    wire::{Frame, transport},
+};
+
+/// `None` if the frame ends before a header does, which parsing has ruled out.
+#[inline(always)]
+pub(super) fn to_backend<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+) -> Option<Outcome> {
+    let bytes = frame.len() as u64;
+    let hash = hash::flow(
+        service.seed,
+        &packet.src_be,
+        &packet.dst_be,
+        packet.src_port_be,
+        packet.dst_port_be,
+        packet.protocol,
+    );
+    if packet.ttl <= 1 {
+        return Some(Outcome::drop(service.id, Reason::TtlExpired));
+    }
+    if service.mode == ForwardMode::FullNat as u8 {
+        return translate::both_ends(frame, tables, packet, service, hash);
+    }
+    let Chosen { id, backend } = match choose(frame, tables, packet, service, hash) {
+        Ok(chosen) => chosen,
+        Err(outcome) => return Some(outcome),
+    };
+    let resolved = backend.flags & BACKEND_RESOLVED != 0;
+    let tunnel = tunnel(service, backend);
+    let overhead = tunnel.map_or(0, Tunnel::overhead);
+    if resolved && u32::from(packet.ip_len) + overhead > u32::from(backend.mtu) {
+        return Some(Outcome::drop(service.id, Reason::TooBig));
+    }
+    if service.mode == ForwardMode::Nat as u8 {
+        forget_direct(tables, packet, backend, id);
+        if backend.flags & BACKEND_SHARED != 0
+            && let Some(reason) = translate::remember_way_back(tables, packet, service, backend, id)
+        {
+            return Some(Outcome::drop(service.id, reason));
+        }
+        let hop = if resolved { Hop::Here } else { Hop::Later };
+        rewrite::end(frame, packet, End::Destination, &backend.addr_be, backend.port_be, hop)?;
+        if !resolved {
+            return Some(Outcome::pass(service.id, Reason::BackendUnresolved));
+        }
+    } else {
+        if !resolved {
+            return Some(Outcome::drop(service.id, Reason::NoNextHop));
+        }
+        rewrite::decrement_ttl(frame, packet)?;
+        if let Some(tunnel) = tunnel {
+            let source = source(service, backend, hash);
+            if rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash)
+                .is_none()
+            {
+                return Some(Outcome::drop(service.id, Reason::NoHeadroom));
+            }
+        }
+    }
+    rewrite::link(frame, &backend.link)?;
+    tables.count_backend(id, bytes);
+    Some(Outcome::send(service.id, Reason::Forwarded, backend.ifindex))
+}
+
+#[inline(always)]
+fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
+    if service.mode == ForwardMode::Ipip as u8 {
+        return Some(Tunnel { outer_v4: is_v4_mapped(&backend.addr_be), gue: false });
+    }
+    if service.mode == ForwardMode::Gue as u8 {
+        return Some(Tunnel { outer_v4: is_v4_mapped(&backend.addr_be), gue: true });
+    }
+    None
+}
+
+/// Source of the outer header: the backend's own interface, or an address of the service's prefix,
+/// picked by the flow's hash so that the backend's network card spreads flows over its queues.
+#[inline(always)]
+fn source(service: &Service, backend: &Backend, hash: u32) -> AddrBe {
+    if is_v4_mapped(&backend.addr_be) {
+        if service.source_v4_be == 0 {
+            return backend.source_be;
+        }
+        return v4_mapped(service.source_v4_be | (hash & service.spread_v4_be));
+    }
+    let [a, b, c, d] = service.source_v6_be;
+    if a == 0 {
+        return backend.source_be;
+    }
+    [a, b, c, d | (hash & service.spread_v6_be)]
+}
+
+/// A client may reuse a port with which it spoke to the backend directly: once the flow is opened
+/// through the service, its replies are the service's again. UDP has no opening packet, so every
+/// packet counts as one; without direct clients this costs one look at a flag.
+#[inline(always)]
+fn forget_direct<T: Tables>(tables: &T, packet: &Packet, backend: &Backend, id: u32) {
+    let may_open = packet.opens_flow || packet.protocol == transport::UDP;
+    if may_open && tables.direct_seen(id) {
+        let mut flow = packet.flow();
+        flow.dst_be = backend.addr_be;
+        flow.dst_port_be = backend.port_be;
+        tables.forget_direct(&flow);
+    }
+}

@@ -1,0 +1,83 @@
+//! When the tables are swept: in the background, and never more than a small share of the time.
+
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use lb_common::time;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::dataplane::Sweeper;
+pub(super) use crate::reconcile::sweep::{Found, Plan};
+
+/// How often the tables are swept, if that is done quickly.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Share of its time, as a divisor, that may go into sweeping.
+const SHARE: u32 = 10;
+
+/// The present tick of the kernel's monotonic clock, which the program reads, too.
+pub(super) fn tick() -> u32 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let nanoseconds =
+        Duration::new(now.tv_sec.unsigned_abs(), 0).as_nanos() + now.tv_nsec.unsigned_abs() as u128;
+    time::tick(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+/// Sweeps, one after the other.
+pub(super) struct Sweeps {
+    next: Instant,
+    begun: Instant,
+    /// Between two sweeps.
+    sweeper: Option<Sweeper>,
+    /// During one.
+    running: Option<JoinHandle<(Sweeper, Result<Found>)>>,
+}
+
+impl Sweeps {
+    pub(super) fn new(sweeper: Sweeper) -> Self {
+        let now = Instant::now();
+        Self { next: now + INTERVAL, begun: now, sweeper: Some(sweeper), running: None }
+    }
+
+    /// Begins a sweep.
+    pub(super) fn begin(&mut self, plan: Plan) {
+        let Some(mut sweeper) = self.sweeper.take() else { return };
+        self.begun = Instant::now();
+        self.running = Some(spawn_blocking(move || {
+            let found = sweeper.sweep(&plan).map_err(Into::into);
+            (sweeper, found)
+        }));
+    }
+
+    /// Waits for the next thing to do.
+    pub(super) async fn next(&mut self) -> Step {
+        let Some(running) = &mut self.running else {
+            if self.sweeper.is_none() {
+                return pending().await;
+            }
+            tokio::time::sleep_until(self.next.into()).await;
+            return Step::Begin;
+        };
+        let ended = running.await;
+        self.running = None;
+        self.next = Instant::now() + INTERVAL.max(self.begun.elapsed() * SHARE);
+        match ended.context("the sweep was interrupted") {
+            Ok((sweeper, found)) => {
+                self.sweeper = Some(sweeper);
+                Step::Found(found)
+            }
+            Err(error) => Step::Found(Err(error)),
+        }
+    }
+}
+
+/// What a sweep wants of the event loop.
+pub(super) enum Step {
+    /// A plan, for it is time to begin.
+    Begin,
+    /// To act upon what was found.
+    Found(Result<Found>),
+}

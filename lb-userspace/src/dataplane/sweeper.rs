@@ -1,0 +1,126 @@
+//! Reading what the program has written: stamps of moving slots, and remembered flows.
+
+use std::{collections::BTreeSet, path::Path};
+
+use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError};
+use lb_common::{
+    abi::{Flow, FlowKey, Return},
+    limits::{CHUNK_SLOTS, maps},
+    slot::Slot,
+};
+
+use super::{
+    DataplaneError,
+    tables::{absent_is_fine, failed},
+};
+use crate::reconcile::sweep::{Found, Plan, flow_key, way_key};
+
+/// Handles of its own, so that it can work beside the event loop.
+pub struct Sweeper {
+    rings: ArrayOfMaps<MapData, Array<MapData, u64>>,
+    flows: HashMap<MapData, FlowKey, Flow>,
+    ways_back: HashMap<MapData, FlowKey, Return>,
+}
+
+impl Sweeper {
+    pub(super) fn open(pin_dir: &Path) -> Result<Self, DataplaneError> {
+        Ok(Self {
+            rings: open(pin_dir, maps::RINGS, Map::ArrayOfMaps)?,
+            flows: open(pin_dir, maps::FLOWS, Map::HashMap)?,
+            ways_back: open(pin_dir, maps::RETURNS, Map::HashMap)?,
+        })
+    }
+
+    /// Forgets the flows that are over, and finds the slots that have settled.
+    pub fn sweep(&mut self, plan: &Plan) -> Result<Found, DataplaneError> {
+        let settled = self.settled(plan)?;
+        let mut named = BTreeSet::new();
+        let flows = self.sweep_flows(plan, &mut named)?;
+        let ways = self.sweep_ways_back(plan)?;
+        let unreferenced = plan.unreferenced(&named);
+        Ok(Found { settled, unreferenced, remembered: flows.max(ways) })
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Vec<(u32, Slot)>, DataplaneError> {
+        let mut moving: Vec<(u32, u16)> = plan.moving().collect();
+        moving.sort_unstable();
+        let mut settled = Vec::new();
+        for slots in moving.chunk_by(|(a, _), (b, _)| a / CHUNK_SLOTS == b / CHUNK_SLOTS) {
+            let Some((first, _)) = slots.first() else { continue };
+            let chunk = self.rings.get(&(first / CHUNK_SLOTS), 0).map_err(failed(maps::RINGS))?;
+            for (index, idle_ticks) in slots {
+                let word = chunk.get(&(index % CHUNK_SLOTS), 0).map_err(failed(maps::RINGS))?;
+                let slot = Slot::from_word(word);
+                if plan.has_settled(slot, *idle_ticks) {
+                    settled.push((*index, slot));
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Adds the backends that flows name, and says how many flows remain.
+    fn sweep_flows(
+        &mut self,
+        plan: &Plan,
+        named: &mut BTreeSet<u32>,
+    ) -> Result<usize, DataplaneError> {
+        let error = failed(maps::FLOWS);
+        let (mut over, mut remain) = (Vec::new(), 0);
+        for entry in &self.flows {
+            let (key, flow) = entry.map_err(&error)?;
+            let way = found(self.ways_back.get(&way_key(&key, &flow), 0));
+            let way = way.map_err(failed(maps::RETURNS))?;
+            if plan.flow_is_over(&key, &flow, way.as_ref()) {
+                over.push(key);
+            } else {
+                named.insert(flow.backend);
+                remain += 1;
+            }
+        }
+        for key in over {
+            absent_is_fine(self.flows.remove(&key)).map_err(&error)?;
+        }
+        Ok(remain)
+    }
+
+    fn sweep_ways_back(&mut self, plan: &Plan) -> Result<usize, DataplaneError> {
+        let error = failed(maps::RETURNS);
+        let (mut over, mut remain) = (Vec::new(), 0);
+        for entry in &self.ways_back {
+            let (key, way) = entry.map_err(&error)?;
+            let flow = found(self.flows.get(&flow_key(&key, &way), 0));
+            let flow = flow.map_err(failed(maps::FLOWS))?;
+            if plan.way_is_over(&way, flow.as_ref()) {
+                over.push(key);
+            } else {
+                remain += 1;
+            }
+        }
+        for key in over {
+            absent_is_fine(self.ways_back.remove(&key)).map_err(&error)?;
+        }
+        Ok(remain)
+    }
+}
+
+fn open<M>(
+    pin_dir: &Path,
+    name: &'static str,
+    kind: fn(MapData) -> Map,
+) -> Result<M, DataplaneError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let data = MapData::from_pin(pin_dir.join(name)).map_err(failed(name))?;
+    M::try_from(kind(data)).map_err(failed(name))
+}
+
+/// What is not there is no error.
+fn found<T>(entry: Result<T, MapError>) -> Result<Option<T>, MapError> {
+    match entry {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
