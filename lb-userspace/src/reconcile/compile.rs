@@ -17,7 +17,9 @@ use lb_common::{
 };
 
 use super::{Image, layout::Layout, layout::LayoutError, origins::Origins};
-use crate::model::{self, BackendState, Desired, Forward, Name, Pool, Protocol, Udp, Vip};
+use crate::model::{
+    self, BackendState, Desired, Forward, Name, Pool, Protocol, Udp, Vip, quic::server_be,
+};
 
 /// Where packets to a backend go, as the tables want it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -209,18 +211,12 @@ fn add_service(
 
     if entry.tracking == Tracking::Quic as u8 {
         for address in pool.backends.keys() {
-            let server_be = server_id(seed, *address).to_be();
+            let server_be = server_be(seed, *address);
             let id = layout.backend(identity(&service.pool, *address))?;
             image.servers.insert(ServerId { service: place.id, server_be }, id);
         }
     }
     Ok(place.id)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "temporary")]
-fn server_id(seed: u64, address: SocketAddr) -> u32 {
-    let (addr_be, port_be) = address_be(address);
-    hash::backend(seed, &addr_be, port_be) as u32
 }
 
 /// The slots of a ring with new owners. A slot of a ring that has grown begins as the slot that had
