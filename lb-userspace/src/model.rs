@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod duration;
+pub mod health;
 pub mod names;
 pub mod quic;
 pub mod rules;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{Change, ChangeError},
+    health::Health,
     names::{Name, Protocol, Vip, Weight},
     source::{PortRange, SourcePrefix},
 };
@@ -87,6 +89,8 @@ impl AttachMode {
 pub struct Pool {
     /// Backends by address.
     pub backends: BTreeMap<SocketAddr, Backend>,
+    /// How they are probed; `None` takes all of them for healthy.
+    pub health: Option<Health>,
     /// How long a drained or removed backend keeps its old flows at most; `None` keeps them until
     /// they end by themselves.
     pub drain_timeout: Option<Duration>,

@@ -33,6 +33,11 @@ impl<'v> Field<'v> {
         self.expect("an integer", self.value.as_integer(), findings)
     }
 
+    /// Yes or no.
+    pub(super) fn boolean(&self, findings: &mut Findings<'_>) -> Option<bool> {
+        self.expect("true or false", self.value.as_bool(), findings)
+    }
+
     /// An array.
     pub(super) fn array(&self, findings: &mut Findings<'_>) -> Option<&'v Array<'v>> {
         self.expect("an array", self.value.as_array(), findings)
@@ -44,8 +49,18 @@ impl<'v> Field<'v> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         findings: &mut Findings<'_>,
     ) -> Option<Spanned<T>> {
-        match parse(self.text(findings)?) {
-            Ok(value) => Some(Spanned::with_span(value, self.value.span)),
+        let value = self.right(parse(self.text(findings)?), findings)?;
+        Some(Spanned::with_span(value, self.value.span))
+    }
+
+    /// A value that was made from this one, or the problem with it.
+    pub(super) fn right<T, E: Display>(
+        &self,
+        made: Result<T, E>,
+        findings: &mut Findings<'_>,
+    ) -> Option<T> {
+        match made {
+            Ok(value) => Some(value),
             Err(error) => {
                 findings.add(self.offset(), &error.to_string());
                 None

@@ -42,6 +42,14 @@ impl<'v> Section<'v> {
         Some(Field { key, value, example })
     }
 
+    /// Refuses a key that is known but has no place in this very section. `why` says so, and what
+    /// to do.
+    pub(super) fn refuse(&self, key: &str, why: &str, findings: &mut Findings<'_>) {
+        if let Some((given, _)) = self.table.get_key_value(key) {
+            findings.add(given.span.start, &format!("`{key}`: {why}"));
+        }
+    }
+
     /// A key that must be there.
     pub(super) fn require(
         &self,

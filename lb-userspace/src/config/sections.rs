@@ -1,6 +1,7 @@
 //! Each section of the file into the model, one file a section.
 
 mod daemon;
+mod health;
 mod interface;
 mod pool;
 mod service;

@@ -1,11 +1,12 @@
 //! Tests of the configuration file.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod health;
 mod messages;
 mod properties;
 mod whole;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{ConfigError, load, parse};
 use crate::model::{AttachMode, Desired, Forward};
@@ -27,10 +28,14 @@ name = "backend0"
 name = "web"
 backends = ["172.17.0.4:1001", { address = "172.17.0.5:1002", weight = 3 }]
 [pool.health]
-type = "none"
+type = "http"
+path = "/healthz"
+interval = "2s"
+fail-open = false
 
 [[pool]]
 name = "v6"
+drain-timeout = "30s"
 backends = ["[2001:db8::4]:53"]
 
 [[service]]
@@ -73,6 +78,14 @@ fn a_full_file() {
     let backends: Vec<_> =
         pool.enabled().map(|(address, weight)| (address.to_string(), weight.get())).collect();
     assert_eq!(backends, [("172.17.0.4:1001".to_owned(), 1), ("172.17.0.5:1002".to_owned(), 3)]);
+
+    assert_eq!(pool.drain_timeout, None);
+    let health = pool.health.as_ref().unwrap().to_string();
+    let expected =
+        "http /healthz every 2s, timeout 500ms, rise 2, fall 3, status 200-399, fails closed";
+    assert_eq!(health, expected);
+    let v6 = &desired.pools[&"v6".parse().unwrap()];
+    assert_eq!((&v6.health, v6.drain_timeout), (&None, Some(Duration::from_secs(30))));
 
     let web = &desired.services[&"web".parse().unwrap()];
     assert_eq!((web.listen.to_string().as_str(), web.forward), ("192.0.2.10:80/tcp", Forward::Nat));

@@ -125,10 +125,10 @@ pub(super) const POOL: Vocabulary = Vocabulary {
     known: &[
         word("name", "name = \"web\""),
         word("backends", "backends = [\"172.17.0.4:1001\"]"),
-        word("health", "health = { type = \"none\" }"),
+        word("drain-timeout", "drain-timeout = \"30s\""),
+        word("health", "health = { type = \"tcp\" }"),
     ],
     refused: &[
-        ("drain-timeout", Later("drain timeouts are")),
         ("discovery", Later("discovery of backends is")),
         ("dns", Later("discovery of backends is")),
         ("file", Later("discovery of backends is")),
@@ -150,21 +150,47 @@ pub(super) const HEALTH: Vocabulary = Vocabulary {
     header: "[pool.health]",
     title: "[pool.health]",
     noun: "key",
-    known: &[word("type", "type = \"none\"")],
+    known: &[
+        word("type", "type = \"tcp\""),
+        word("interval", "interval = \"1s\""),
+        word("timeout", "timeout = \"500ms\""),
+        word("rise", "rise = 2"),
+        word("fall", "fall = 3"),
+        word("fail-open", "fail-open = true"),
+        word("port", "port = 8080"),
+        word("path", "path = \"/healthz\""),
+        word("host", "host = \"www.example.org\""),
+        word("status", "status = \"200-399\""),
+        word("ca", "ca = \"/etc/shunt/backends.pem\""),
+    ],
     refused: &[
-        ("path", Later(HEALTH_CHECKS)),
-        ("port", Later(HEALTH_CHECKS)),
-        ("interval", Later(HEALTH_CHECKS)),
-        ("timeout", Later(HEALTH_CHECKS)),
-        ("rise", Later(HEALTH_CHECKS)),
-        ("fall", Later(HEALTH_CHECKS)),
+        ("service", Later("the check by gRPC, whose service this names, is")),
+        ("method", Later("a choice of the method, which is GET, is")),
+        ("headers", Later("a choice of headers is")),
+        ("body", Later("a look at the body of the answer is")),
+        ("uri", Instead("path", "write `path`; nginx's and HAProxy's `uri` may be one")),
+        ("url", Instead("path", "write `path`, and `host` if need be")),
+        ("inter", Instead("interval", "this is HAProxy's word: write `interval`")),
+        ("passes", Instead("rise", "this is nginx's word: write `rise`")),
+        ("fails", Instead("fall", "this is nginx's word: write `fall`")),
+        ("max_fails", Instead("fall", "this is nginx's word: write `fall`")),
+        (
+            "fail_timeout",
+            Instead(
+                "",
+                "this is nginx's word; a backend that is down is probed every `interval`, and up again after `rise` successes",
+            ),
+        ),
+        ("expect", Instead("status", "this is HAProxy's word: write `status`")),
+        ("match", Instead("status", "this is nginx's word: write `status`")),
+        ("sni", Instead("host", "write `host`, which is also the server name that TLS asks for")),
+        ("tls", Instead("", "write `type = \"https\"`")),
+        ("verify", Instead("", "a certificate is verified if `ca` is given, and not if it is not")),
     ],
 };
 
-const HEALTH_CHECKS: &str = "health checks are";
-
 /// Kinds of health check that come later.
-pub(super) const HEALTH_LATER: &[&str] = &["tcp", "http", "https", "grpc"];
+pub(super) const HEALTH_LATER: &[&str] = &["grpc"];
 
 /// A backend that is written as a table.
 pub(super) const BACKEND: Vocabulary = Vocabulary {

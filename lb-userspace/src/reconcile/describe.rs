@@ -3,36 +3,26 @@
 use std::collections::BTreeMap;
 
 use super::{Edit, difference};
-use crate::model::{AttachMode, Backend, BackendState, Desired, Service};
+use crate::model::{AttachMode, Backend, BackendState, Desired, Name, Pool, Service, duration};
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
 pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
     let mut lines = Vec::new();
     describe_interfaces(before, after, &mut lines);
-    let no_backends = BTreeMap::new();
+    let no_pool = Pool::default();
     for edit in difference(&before.pools, &after.pools) {
         let (name, old, new) = match edit {
             Edit::Added(name, new) => {
                 lines.push(format!("+ pool {name}"));
-                (name, &no_backends, &new.backends)
+                (name, &no_pool, new)
             }
-            Edit::Changed(name, old, new) => (name, &old.backends, &new.backends),
+            Edit::Changed(name, old, new) => (name, old, new),
             Edit::Removed(name, _) => {
                 lines.push(format!("- pool {name}"));
                 continue;
             }
         };
-        for edit in difference(old, new) {
-            lines.push(match edit {
-                Edit::Added(address, new) => {
-                    format!("+ backend {address} in {name}: {}", backend(*new))
-                }
-                Edit::Removed(address, _) => format!("- backend {address} in {name}"),
-                Edit::Changed(address, old, new) => {
-                    format!("~ backend {address} in {name}: {} -> {}", backend(*old), backend(*new))
-                }
-            });
-        }
+        describe_pool(name, old, new, &mut lines);
     }
     for edit in difference(&before.services, &after.services) {
         lines.push(match edit {
@@ -44,6 +34,30 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
         });
     }
     lines
+}
+
+fn describe_pool(name: &Name, before: &Pool, after: &Pool, lines: &mut Vec<String>) {
+    let mut setting = |what: &str, old: Option<String>, new: Option<String>| {
+        if old != new {
+            let [old, new] = [old, new].map(|value| value.unwrap_or_else(|| "none".to_owned()));
+            lines.push(format!("~ {what} of {name}: {old} -> {new}"));
+        }
+    };
+    let health = |pool: &Pool| pool.health.as_ref().map(ToString::to_string);
+    setting("health", health(before), health(after));
+    let drain = |pool: &Pool| pool.drain_timeout.map(duration::text);
+    setting("drain-timeout", drain(before), drain(after));
+    for edit in difference(&before.backends, &after.backends) {
+        lines.push(match edit {
+            Edit::Added(address, new) => {
+                format!("+ backend {address} in {name}: {}", backend(*new))
+            }
+            Edit::Removed(address, _) => format!("- backend {address} in {name}"),
+            Edit::Changed(address, old, new) => {
+                format!("~ backend {address} in {name}: {} -> {}", backend(*old), backend(*new))
+            }
+        });
+    }
 }
 
 fn describe_interfaces(before: &Desired, after: &Desired, lines: &mut Vec<String>) {

@@ -21,7 +21,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Why a path was refused.
 #[derive(Debug, Error)]
-enum PathError {
+pub(super) enum PathError {
     #[error(
         "`{given}` is not an absolute path; begin it with `/`, so that it does not depend on where the daemon is started"
     )]
@@ -74,7 +74,7 @@ fn seed(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<u64> {
     seed
 }
 
-fn absolute_path(given: &str) -> Result<PathBuf, PathError> {
+pub(super) fn absolute_path(given: &str) -> Result<PathBuf, PathError> {
     let owned = || given.to_owned();
     if given.contains('\0') {
         Err(PathError::Nul { given: owned() })

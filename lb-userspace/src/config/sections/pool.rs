@@ -3,22 +3,28 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     net::SocketAddr,
+    time::Duration,
 };
 
+use lb_common::time::MAX_TIMEOUT;
 use toml_span::{
     Spanned,
     value::{Value, ValueInner},
 };
 
-use super::{Draft, name};
+use super::{Draft, health, name};
 use crate::{
     config::{
         field::{Field, describe},
         findings::Findings,
         reader::Section,
-        vocabulary::{BACKEND, HEALTH, HEALTH_LATER},
+        vocabulary::{BACKEND, HEALTH},
     },
-    model::{Backend, BackendState, Pool, Weight, names::backend_address},
+    model::{
+        Backend, BackendState, Pool, Weight,
+        duration::{DurationError, duration_within},
+        names::backend_address,
+    },
 };
 
 /// Backends with where they are.
@@ -27,9 +33,10 @@ type Backends = BTreeMap<SocketAddr, (Backend, usize)>;
 pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Findings<'_>) {
     let name = name(section, findings);
     let backends = backends(section, findings);
-    if let Some(health) = section.single(&HEALTH, findings) {
-        read_health(&health, findings);
-    }
+    let health = section.single(&HEALTH, findings);
+    let health = health.and_then(|section| health::read(&section, findings));
+    let drain_timeout = section.get("drain-timeout");
+    let drain_timeout = drain_timeout.and_then(|field| field.parsed(drain_time, findings));
     section.refuse_others(findings);
     let Some(name) = name else {
         draft.unnamed_pool = true;
@@ -41,7 +48,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         return;
     }
     draft.places.pools.insert(name.value.clone(), name.span.start);
-    let mut pool = Pool::default();
+    let drain_timeout = drain_timeout.map(|timeout| timeout.value);
+    let mut pool = Pool { backends: BTreeMap::new(), health, drain_timeout };
     for (address, (backend, at)) in backends {
         pool.backends.insert(address, backend);
         draft.places.backends.insert((name.value.clone(), address), at);
@@ -49,15 +57,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     draft.desired.pools.insert(name.value, pool);
 }
 
-/// The one thing that can be said of health in this version is that it is not checked.
-fn read_health(section: &Section<'_>, findings: &mut Findings<'_>) {
-    let none = section
-        .require("type", findings)
-        .and_then(|field| field.choice(&[("none", ())], HEALTH_LATER, findings));
-    // The other keys of a check that is refused are part of the same mistake.
-    if none.is_some() {
-        section.refuse_others(findings);
-    }
+fn drain_time(given: &str) -> Result<Duration, DurationError> {
+    duration_within(given, Duration::ZERO, MAX_TIMEOUT)
 }
 
 fn backends(section: &Section<'_>, findings: &mut Findings<'_>) -> Backends {
@@ -109,11 +110,5 @@ fn backend(
 }
 
 fn weight(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Weight> {
-    match Weight::try_from(field.integer(findings)?) {
-        Ok(weight) => Some(weight),
-        Err(error) => {
-            findings.add(field.offset(), &error.to_string());
-            None
-        }
-    }
+    field.right(Weight::try_from(field.integer(findings)?), findings)
 }

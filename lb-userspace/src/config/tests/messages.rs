@@ -104,6 +104,7 @@ fn the_reference_names_every_key() {
         &vocabulary::DAEMON,
         &vocabulary::INTERFACE,
         &vocabulary::POOL,
+        &vocabulary::HEALTH,
         &vocabulary::BACKEND,
         &vocabulary::SERVICE,
     ] {
@@ -124,10 +125,12 @@ fn sections_and_values_of_later_versions() {
     refused("service", "forward = \"full-nat\"", &["not in this version yet", "nat, dsr"]);
     refused("service", "forward = \"ipip\"", &["`forward = \"ipip\"`", "not in this version yet"]);
     refused("service", "forward = \"gue\"", &["not in this version yet"]);
-    for kind in ["tcp", "http", "https", "grpc"] {
-        let health = format!("health = {{ type = \"{kind}\", path = \"/\", interval = \"1s\" }}");
-        refused("pool", &health, &["not in this version yet", "none"]);
-    }
+    let health = "health = { type = \"grpc\", service = \"a\", path = \"/\", interval = \"1s\" }";
+    refused(
+        "pool",
+        health,
+        &["`type = \"grpc\"` is not in this version yet", "none, tcp, http, https"],
+    );
     let listener = "[[interface]]\nname = \"e\"\n[[listener]]\nname = \"a\"\n[[listener.route]]\npath = \"/\"\n[[listener]]\n";
     let found = errors(listener);
     assert_eq!(found.len(), 1, "{found:#?}");

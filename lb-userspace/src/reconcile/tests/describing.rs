@@ -1,7 +1,9 @@
 //! The words of a plan.
 
+use std::time::Duration;
+
 use super::{super::describe::describe, World, example, name};
-use crate::model::{AttachMode, BackendState, Forward, Interface};
+use crate::model::{AttachMode, BackendState, Forward, Health, Interface, Pool, health::Probe};
 
 #[test]
 fn nothing_changed() {
@@ -53,4 +55,33 @@ fn a_change_of_each_kind() {
             "- service old",
         ]
     );
+}
+
+#[test]
+fn settings_of_a_pool() {
+    let before = example().desired;
+    let mut after = before.clone();
+    let web = after.pools.get_mut(&name("web")).unwrap();
+    web.health = Some(Health::new(Probe::Tcp));
+    web.drain_timeout = Some(Duration::from_secs(30));
+    let check = "tcp every 1s, timeout 500ms, rise 2, fall 3, fails open";
+    assert_eq!(
+        describe(&before, &after),
+        [
+            format!("~ health of web: none -> {check}"),
+            "~ drain-timeout of web: none -> 30s".to_owned()
+        ]
+    );
+    assert_eq!(
+        describe(&after, &before),
+        [
+            format!("~ health of web: {check} -> none"),
+            "~ drain-timeout of web: 30s -> none".to_owned()
+        ]
+    );
+    let new = Pool { health: Some(Health::new(Probe::Tcp)), ..Pool::default() };
+    after.clone_from(&before);
+    after.pools.insert(name("new"), new);
+    let added = ["+ pool new".to_owned(), format!("~ health of new: none -> {check}")];
+    assert_eq!(describe(&before, &after), added);
 }
