@@ -43,8 +43,8 @@ pub(super) struct Places {
 /// Byte offsets of a service.
 pub(super) struct ServicePlaces {
     pub(super) start: usize,
-    pub(super) listen: usize,
-    pub(super) pool: usize,
+    /// Of the values of its keys.
+    pub(super) keys: BTreeMap<&'static str, usize>,
 }
 
 /// The pool of a service that could not be read as a whole.

@@ -9,7 +9,7 @@ mod whole;
 use std::{fs, path::Path, time::Duration};
 
 use super::{ConfigError, load, parse};
-use crate::model::{AttachMode, Desired, Forward};
+use crate::model::{AttachMode, Desired, Forward, Udp};
 
 const FULL: &str = r#"
 [daemon]
@@ -49,6 +49,24 @@ name = "dns"
 listen = "[2001:db8::10]:53/udp"
 pool = "v6"
 forward = "dsr"
+udp = "tracked"
+idle-timeout = "90s"
+
+[[service]]
+name = "full"
+listen = "192.0.2.11:80/tcp"
+pool = "web"
+forward = "full-nat"
+source = "198.51.100.64/28"
+source-ports = "20000-29999"
+
+[[service]]
+name = "tunnel"
+listen = "192.0.2.12:53/udp"
+pool = "v6"
+forward = "gue"
+udp = "quic"
+source = ["198.51.100.80/28", "2001:db8:1::/112"]
 "#;
 
 /// The errors of a text.
@@ -94,6 +112,26 @@ fn a_full_file() {
     let listen = dns.listen.to_string();
     assert_eq!((&*listen, dns.forward), ("[2001:db8::10]:53/udp", Forward::Dsr));
     assert_eq!(dns.vip_interface, None);
+    assert_eq!((dns.udp, dns.idle_timeout), (Udp::Tracked, Duration::from_secs(90)));
+}
+
+#[test]
+fn the_modes_of_a_full_file() {
+    let desired = good(FULL);
+    let service = |name: &str| &desired.services[&name.parse().unwrap()];
+    let sources = |name: &str| {
+        let texts: Vec<_> = service(name).source.iter().map(ToString::to_string).collect();
+        (service(name).forward, texts.join(" "), service(name).source_ports.to_string())
+    };
+    let ports = "1024-32767".to_owned();
+    assert_eq!(sources("web"), (Forward::Nat, String::new(), ports.clone()));
+    let (prefix, narrow) = ("198.51.100.64/28".to_owned(), "20000-29999".to_owned());
+    assert_eq!(sources("full"), (Forward::FullNat, prefix, narrow));
+    let both = "198.51.100.80/28 2001:db8:1::/112".to_owned();
+    assert_eq!(sources("tunnel"), (Forward::Gue, both, ports));
+    let kept = |name: &str| (service(name).udp, service(name).idle_timeout.as_secs());
+    assert_eq!(kept("web"), (Udp::Stateless, 900));
+    assert_eq!(kept("tunnel"), (Udp::Quic, 120));
 }
 
 #[test]
@@ -147,7 +185,7 @@ fn every_example_is_right() {
             seen += 1;
         }
     }
-    assert!(seen >= 2, "the examples have moved");
+    assert!(seen >= 5, "the examples have moved");
 }
 
 #[test]

@@ -218,28 +218,24 @@ pub(super) const SERVICE: Vocabulary = Vocabulary {
         word("listen", "listen = \"192.0.2.10:80/tcp\""),
         word("pool", "pool = \"web\""),
         word("forward", "forward = \"nat\""),
+        word("source", "source = \"198.51.100.64/28\""),
+        word("source-ports", "source-ports = \"1024-32767\""),
+        word("udp", "udp = \"tracked\""),
+        word("idle-timeout", "idle-timeout = \"15m\""),
         word("vip-interface", "vip-interface = \"eth0\""),
     ],
     refused: SERVICE_REFUSED,
 };
 
-/// Forwarding modes that come later.
-pub(super) const FORWARD_LATER: &[&str] = &["full-nat", "ipip", "gue"];
-
 const SERVICE_REFUSED: &[(&str, Refusal)] = &[
-    ("udp", Later("the choice between stateless and tracked UDP is")),
     ("affinity", Later("affinity is")),
-    ("scheduler", Later("a choice of schedulers is")),
-    ("tracking", Later("tracking of flows is")),
-    ("idle-timeout", Later("tracking of flows is")),
-    ("drain-timeout", Later("drain timeouts are")),
-    ("source", Later("`full-nat`, which needs source addresses, is")),
-    ("sources", Later("`full-nat`, which needs source addresses, is")),
     ("pools", Later("splitting between pools is")),
-    (
-        "health",
-        Instead("", "health checks belong to the [[pool]], and are not in this version yet"),
-    ),
+    ("scheduler", Instead("", SCHEDULER)),
+    ("tracking", Instead("", SCHEDULER)),
+    ("timeout", Instead("idle-timeout", "write `idle-timeout`")),
+    ("drain-timeout", Instead("", "draining belongs to the [[pool]]; write `drain-timeout` there")),
+    ("sources", Instead("source", "write `source`; it takes a list, too")),
+    ("health", Instead("", "health checks belong to the [[pool]]; write [pool.health] there")),
     ("path", Layer7(PATH)),
     ("path-prefix", Layer7(PATH)),
     ("path-regex", Layer7(PATH)),
@@ -305,6 +301,7 @@ const SERVICE_REFUSED: &[(&str, Refusal)] = &[
     ),
 ];
 
+const SCHEDULER: &str = "this version has one scheduler, Maglev's ring with just-enough tracking: flows that a change of backends could break are remembered and no others, which a scheduler that picks by load could not do; remove it";
 const PATH: &str = "path to match";
 const HOST: &str = "host name to match";
 const TLS: &str = "TLS session to end";

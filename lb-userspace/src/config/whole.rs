@@ -40,10 +40,9 @@ fn assume_pools(desired: &mut Desired, draft: &Draft) {
 
 fn place(problem: &Problem, places: &Places) -> usize {
     let place = match &problem.subject {
-        Subject::Service(name) => places.services.get(name).map(|service| match problem.key {
-            Some("listen") => service.listen,
-            Some("pool") => service.pool,
-            _ => service.start,
+        Subject::Service(name) => places.services.get(name).map(|service| {
+            let key = problem.key.and_then(|key| service.keys.get(key));
+            key.copied().unwrap_or(service.start)
         }),
         Subject::Backend(pool, address) => places.backends.get(&(pool.clone(), *address)).copied(),
         Subject::Whole => None,

@@ -1,16 +1,20 @@
 //! What must hold for a configuration as a whole.
 //!
 //! The rules are stated once and used by the configuration file, the API and the CLI alike. Each
-//! problem names its subject, so that the configuration can point at the line.
+//! problem names its subject, so that the configuration can point at the line. What concerns
+//! addresses that the balancer gives to packets, server ids and the size of the tables is in the
+//! modules of those names; here is what concerns services, pools and backends.
+
+mod capacity;
+mod quic;
+mod source;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     net::SocketAddr,
 };
 
-use lb_common::{limits, maglev};
-
-use super::{Desired, Forward, Name, Protocol, Service, Vip};
+use super::{Desired, Forward, Name, Service, Vip};
 
 /// What a problem is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,59 +38,76 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    fn of_service(name: &Name, key: &'static str, message: String) -> Self {
+        Self { subject: Subject::Service(name.clone()), key: Some(key), message }
+    }
+
+    fn of_backend(pool: &Name, address: SocketAddr, message: String) -> Self {
+        Self { subject: Subject::Backend(pool.clone(), address), key: Some("backends"), message }
+    }
+}
+
 /// Every broken rule of a configuration; none if it can be brought about.
 pub fn problems(desired: &Desired) -> Vec<Problem> {
     let mut found = Vec::new();
-    duplicate_vips(desired, &mut found);
+    let vips = vips(desired, &mut found);
     for (name, service) in &desired.services {
-        pool_fits(desired, name, service, &mut found);
+        pool_fits(desired, &vips, name, service, &mut found);
     }
-    shared_nat_backends(desired, &mut found);
-    capacity(desired, &mut found);
+    source::check(desired, &mut found);
+    quic::check(desired, &mut found);
+    capacity::check(desired, &mut found);
     found
 }
 
-fn duplicate_vips(desired: &Desired, found: &mut Vec<Problem>) {
+/// Every VIP with its service. No two services have one VIP.
+fn vips<'d>(desired: &'d Desired, found: &mut Vec<Problem>) -> BTreeMap<Vip, &'d Name> {
     let mut owners: BTreeMap<Vip, &Name> = BTreeMap::new();
     for (name, service) in &desired.services {
         match owners.entry(service.listen) {
             Entry::Vacant(vacant) => _ = vacant.insert(name),
-            Entry::Occupied(owner) => found.push(Problem {
-                subject: Subject::Service(name.clone()),
-                key: Some("listen"),
-                message: format!(
+            Entry::Occupied(owner) => {
+                let message = format!(
                     "service `{name}` listens on {}, as service `{}` does; give each its own address, port or protocol",
                     service.listen,
                     owner.get()
-                ),
-            }),
+                );
+                found.push(Problem::of_service(name, "listen", message));
+            }
         }
     }
+    owners
 }
 
-fn pool_fits(desired: &Desired, name: &Name, service: &Service, found: &mut Vec<Problem>) {
-    let of_service =
-        |message| Problem { subject: Subject::Service(name.clone()), key: Some("pool"), message };
+fn pool_fits(
+    desired: &Desired,
+    vips: &BTreeMap<Vip, &Name>,
+    name: &Name,
+    service: &Service,
+    found: &mut Vec<Problem>,
+) {
     let Some(pool) = desired.pools.get(&service.pool) else {
         let message = missing_pool(desired, &format!("service `{name}`"), &service.pool);
-        found.extend(message.map(of_service));
+        found.extend(message.map(|message| Problem::of_service(name, "pool", message)));
         return;
     };
     if pool.backends.len() > 1
-        && pool.backends.keys().all(|backend| !same_family(service, *backend))
+        && pool.backends.keys().all(|backend| !family_fits(service, *backend))
     {
-        found.push(of_service(format!(
-            "no backend of pool `{}` is of the address family of service `{name}` ({}), and `{}` cannot translate between families; use a pool of the family of the VIP",
+        let message = format!(
+            "no backend of pool `{}` is of the address family of service `{name}` ({}), and `{}` cannot translate between families; use a pool of the family of the VIP, or `ipip` or `gue`",
             service.pool,
             service.listen.address,
             service.forward.name()
-        )));
+        );
+        found.push(Problem::of_service(name, "pool", message));
         return;
     }
     for address in pool.backends.keys() {
-        if let Some(message) = backend_misfit(name, service, *address) {
-            let subject = Subject::Backend(service.pool.clone(), *address);
-            found.push(Problem { subject, key: Some("backends"), message });
+        let chained = || chained(vips, name, service, *address);
+        if let Some(message) = misfit(name, service, *address).or_else(chained) {
+            found.push(Problem::of_backend(&service.pool, *address, message));
         }
     }
 }
@@ -105,97 +126,65 @@ pub fn missing_pool(desired: &Desired, who: &str, pool: &Name) -> Option<String>
     Some(format!("{who} sends to pool `{pool}`, which does not exist; {what_to_do}"))
 }
 
-fn same_family(service: &Service, backend: SocketAddr) -> bool {
-    service.listen.address.is_ipv4() == backend.is_ipv4()
+/// Whether packets of a service can be addressed to a backend: as they are, by its family; inside
+/// another packet, by any.
+fn family_fits(service: &Service, backend: SocketAddr) -> bool {
+    service.forward.encapsulates() || service.listen.address.is_ipv4() == backend.is_ipv4()
 }
 
 /// Why a backend cannot serve a service, if it cannot.
-fn backend_misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option<String> {
+fn misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option<String> {
     let vip = service.listen.address;
     let mode = service.forward.name();
-    if !same_family(service, backend) {
+    if !family_fits(service, backend) {
         return Some(format!(
-            "backend {backend} is not of the address family of service `{name}` ({vip}), and `{mode}` cannot translate between families; use backends of the family of the VIP"
+            "backend {backend} is not of the address family of service `{name}` ({vip}), and `{mode}` cannot translate between families; use backends of the family of the VIP, or `ipip` or `gue`"
         ));
     }
+    if vip.ip() == backend.ip() {
+        return Some(backend_is_vip(name, service.forward, backend));
+    }
     match service.forward {
-        Forward::Dsr if vip.ip() == backend.ip() => Some(format!(
-            "backend {backend} has the address of the VIP of service `{name}`, so packets for it would come back here; give the host's own address, and let the backend hold the VIP on its loopback"
-        )),
-        Forward::Dsr if vip.port() != backend.port() => Some(format!(
-            "backend {backend} listens on another port than service `{name}` ({vip}), and `dsr` rewrites no ports; let the backend listen on port {}, or use `nat`",
-            vip.port()
-        )),
-        Forward::Nat if vip.ip() == backend.ip() => Some(format!(
-            "backend {backend} has the address of the VIP of service `{name}`, so its replies could not be told from requests; give the VIP an address of its own"
-        )),
-        _ => None,
+        Forward::Nat | Forward::FullNat => None,
+        Forward::Dsr | Forward::Ipip | Forward::Gue => (vip.port() != backend.port()).then(|| {
+            format!(
+                "backend {backend} listens on another port than service `{name}` ({vip}), and `{mode}` rewrites no ports; let the backend listen on port {}, or use `nat` or `full-nat`",
+                vip.port()
+            )
+        }),
     }
 }
 
-/// A reply is given the address of its service by nothing but its source, which must therefore
-/// belong to one `nat` service only.
-fn shared_nat_backends(desired: &Desired, found: &mut Vec<Problem>) {
-    let mut pools: BTreeMap<(&Name, Protocol), &Name> = BTreeMap::new();
-    let mut owners: BTreeMap<(SocketAddr, Protocol), &Name> = BTreeMap::new();
-    for (name, service) in &desired.services {
-        if service.forward != Forward::Nat {
-            continue;
+fn backend_is_vip(name: &Name, forward: Forward, backend: SocketAddr) -> String {
+    let (why, what_to_do) = match forward {
+        Forward::Nat => {
+            ("so its replies could not be told from requests", "give the VIP an address of its own")
         }
-        let Some(pool) = desired.pools.get(&service.pool) else { continue };
-        let protocol = service.listen.protocol;
-        if let Some(owner) = pools.insert((&service.pool, protocol), name) {
-            found.push(shared_pool(owner, name, service));
-            continue;
+        Forward::FullNat => {
+            ("so packets for it would come back here", "give the VIP an address of its own")
         }
-        for address in pool.backends.keys() {
-            if let Some(owner) = owners.insert((*address, protocol), name) {
-                found.push(shared_backend(owner, name, service, *address));
-            }
-        }
-    }
-}
-
-fn shared_pool(owner: &Name, name: &Name, service: &Service) -> Problem {
-    Problem {
-        subject: Subject::Service(name.clone()),
-        key: Some("pool"),
-        message: format!(
-            "the `nat` services `{owner}` and `{name}` both send {} to pool `{}`, so replies could not be told apart; give one of them a pool whose backends listen on other ports",
-            service.listen.protocol, service.pool
+        Forward::Dsr => (
+            "so packets for it would come back here",
+            "give the host's own address, and let the backend hold the VIP on its loopback",
         ),
-    }
-}
-
-fn shared_backend(owner: &Name, name: &Name, service: &Service, address: SocketAddr) -> Problem {
-    Problem {
-        subject: Subject::Backend(service.pool.clone(), address),
-        key: Some("backends"),
-        message: format!(
-            "backend {address} belongs to the `nat` services `{owner}` and `{name}`, so its replies could not be told apart; let it listen on a second port for one of them"
+        Forward::Ipip | Forward::Gue => (
+            "so packets for it would come back here",
+            "give the host's own address, and let the backend hold the VIP besides",
         ),
-    }
-}
-
-fn capacity(desired: &Desired, found: &mut Vec<Problem>) {
-    let mut check = |what: &str, wanted: usize, most: u32| {
-        if wanted > most as usize {
-            found.push(Problem {
-                subject: Subject::Whole,
-                key: None,
-                message: format!(
-                    "{wanted} {what} are more than the {most} that fit into the tables; spread them over several balancers"
-                ),
-            });
-        }
     };
-    let backends = desired.pools.values().map(|pool| pool.backends.len()).sum();
-    let slots = desired.services.values().map(|service| {
-        let pool = desired.pools.get(&service.pool);
-        maglev::ring_slots(pool.map_or(0, |pool| pool.backends.len())) as usize
-    });
-    check("services", desired.services.len(), limits::MAX_SERVICES);
-    check("backends", backends, limits::MAX_BACKENDS - 1);
-    check("ring slots", slots.sum(), limits::RING_SLOTS);
-    check("interfaces", desired.interfaces.len(), limits::MAX_INTERFACES);
+    format!("backend {backend} has the address of the VIP of service `{name}`, {why}; {what_to_do}")
+}
+
+/// That a backend is the VIP of another service, if it is: a packet is balanced once.
+fn chained(
+    vips: &BTreeMap<Vip, &Name>,
+    name: &Name,
+    service: &Service,
+    backend: SocketAddr,
+) -> Option<String> {
+    let vip = Vip { address: backend, protocol: service.listen.protocol };
+    let other = vips.get(&vip)?;
+    Some(format!(
+        "backend {backend} of service `{name}` is the VIP of service `{other}`, and a packet is balanced once only; let `{name}` use the pool of `{other}`"
+    ))
 }

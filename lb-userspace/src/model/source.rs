@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::names::unusable;
@@ -10,7 +11,8 @@ use super::names::unusable;
 const MAX_HOST_BITS: u8 = 32;
 
 /// Addresses that a flow's hash picks from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SourcePrefix {
     address: IpAddr,
     length: u8,
@@ -63,6 +65,14 @@ impl SourcePrefix {
     /// Its first address.
     pub const fn address(self) -> IpAddr {
         self.address
+    }
+
+    /// Its last address.
+    pub fn last(self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() | self.spread()).into()),
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() | u128::from(self.spread())).into()),
+        }
     }
 
     /// Bits that all its addresses share.
@@ -140,6 +150,20 @@ impl FromStr for SourcePrefix {
     }
 }
 
+impl TryFrom<String> for SourcePrefix {
+    type Error = SourceError;
+
+    fn try_from(text: String) -> Result<Self, SourceError> {
+        text.parse()
+    }
+}
+
+impl From<SourcePrefix> for String {
+    fn from(value: SourcePrefix) -> Self {
+        value.to_string()
+    }
+}
+
 impl fmt::Display for SourcePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.length)
@@ -150,7 +174,8 @@ impl fmt::Display for SourcePrefix {
 const LEAST_PORTS: u16 = 256;
 
 /// Ports that translated flows get.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PortRange {
     first: u16,
     last: u16,
@@ -223,6 +248,20 @@ impl FromStr for PortRange {
             }
             _ => Ok(Self { first, last }),
         }
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = PortRangeError;
+
+    fn try_from(text: String) -> Result<Self, PortRangeError> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(value: PortRange) -> Self {
+        value.to_string()
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod changes;
+mod modes;
 mod quic;
 mod rules;
 mod source;

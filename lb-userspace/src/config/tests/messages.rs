@@ -122,9 +122,6 @@ fn the_reference_names_every_key() {
 
 #[test]
 fn sections_and_values_of_later_versions() {
-    refused("service", "forward = \"full-nat\"", &["not in this version yet", "nat, dsr"]);
-    refused("service", "forward = \"ipip\"", &["`forward = \"ipip\"`", "not in this version yet"]);
-    refused("service", "forward = \"gue\"", &["not in this version yet"]);
     let health = "health = { type = \"grpc\", service = \"a\", path = \"/\", interval = \"1s\" }";
     refused(
         "pool",
@@ -197,8 +194,80 @@ fn values_out_of_bounds() {
     let long = format!("admin = \"/{}\"", "a".repeat(107));
     refused("daemon", &long, &["longer than the 107 bytes"]);
     refused("interface", "mode = \"natvie\"", &["did you mean `native`?"]);
-    refused("service", "forward = \"route\"", &["use one of: nat, dsr"]);
+    refused("service", "forward = \"route\"", &["use one of: nat, full-nat, dsr, ipip, gue"]);
     refused("service", "vip-interface = \"eth0/1\"", &["not the name of an interface"]);
+}
+
+/// Values of a service that are wrong in themselves, or mean nothing in it.
+#[test]
+fn settings_of_a_service() {
+    let cases: [(&str, &[&str]); 26] = [
+        ("forward = \"full_nat\"", &["did you mean `full-nat`?"]),
+        ("forward = \"tunnel\"", &["use one of: nat, full-nat, dsr, ipip, gue"]),
+        ("scheduler = \"maglev\"", &["Maglev's ring with just-enough tracking", "remove it"]),
+        ("scheduler = \"least-conn\"", &["by load", "remove it"]),
+        ("tracking = \"all\"", &["just-enough tracking", "remove it"]),
+        ("affinity = \"client-ip\"", &["not in this version yet"]),
+        ("pools = []", &["not in this version yet"]),
+        ("source = 5", &["must be a string or an array, not the integer 5"]),
+        ("source = [5]", &["`source` must be a string, not the integer 5"]),
+        ("source = \"eth0\"", &["`eth0` is no source address"]),
+        ("source = \"10.0.0.1/24\"", &["write 10.0.0.0/24"]),
+        ("source = \"10.0.0.0/4\"", &["from 8 to 32"]),
+        (
+            "source = [\"198.51.100.1\", \"198.51.100.2\"]",
+            &["second source prefix", "198.51.100.1/32"],
+        ),
+        ("source = \"198.51.100.1\"", &["no meaning with `nat`"]),
+        ("sources = []", &["write `source`"]),
+        ("source-ports = \"1024-32767\"", &["no meaning with `nat`", "`full-nat`"]),
+        ("source-ports = 1024", &["must be a string, not the integer 1024", "\"1024-32767\""]),
+        ("source_ports = \"1024-32767\"", &["did you mean `source-ports`?"]),
+        ("udp = \"tracked\"", &["no meaning for 192.0.2.1:80/tcp, which is TCP"]),
+        ("udp = \"stateless\"", &["no meaning for 192.0.2.1:80/tcp, which is TCP"]),
+        ("idle-timeout = 900", &["must be a string, not the integer 900", "\"15m\""]),
+        ("idle-timeout = \"900\"", &["`900` is not a duration"]),
+        ("idle-timeout = \"999ms\"", &["out of range; use 1s to 12h"]),
+        ("idle-timeout = \"43201s\"", &["out of range; use 1s to 12h"]),
+        ("timeout = \"1s\"", &["write `idle-timeout`"]),
+        ("drain-timeout = \"1s\"", &["belongs to the [[pool]]"]),
+    ];
+    for (line, words) in cases {
+        refused("service", line, words);
+    }
+    let full_nat = "forward = \"full-nat\"\nsource = \"198.51.100.64/28\"\n";
+    let cases = [
+        ("source-ports = \"1024\"", "write two ports"),
+        ("source-ports = \"2000-1000\"", "lower port first"),
+        ("source-ports = \"1000-1100\"", "too small (101 of at least 256 ports)"),
+        ("idle-timeout = \"0s\"", "out of range; use 1s to 12h"),
+    ];
+    for (line, words) in cases {
+        let (text, number) = file_with("service", &format!("{full_nat}{line}"));
+        let found = errors(&text);
+        assert_eq!(found.len(), 1, "{line}: {found:#?}");
+        assert_eq!(found[0].line, number + 2, "{line}: {}", found[0]);
+        assert!(found[0].message.contains(words), "{line}: {}", found[0]);
+    }
+}
+
+/// A source that cannot be read is not reported as missing, too.
+#[test]
+fn a_wrong_source_is_one_mistake() {
+    for source in ["5", "\"eth0\"", "[\"198.51.100.1\", \"198.51.100.2\"]"] {
+        let text = format!("source = {source}\nforward = \"full-nat\"");
+        let found = errors(&file_with("service", &text).0);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].message.contains("ource"), "{}", found[0]);
+    }
+}
+
+#[test]
+fn a_wrong_choice_of_udp() {
+    let (text, number) = file_with("service", "udp = \"quick\"");
+    let found = errors(&text.replace("192.0.2.1:80/tcp", "192.0.2.1:80/udp"));
+    assert_eq!((found.len(), found[0].line), (1, number), "{found:#?}");
+    assert!(found[0].message.contains("did you mean `quic`?"), "{}", found[0]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Desired, Forward, Interface,
+        Desired, Forward, Interface, Service, Udp,
         names::backend_address,
         rules::{Subject, missing_pool, problems},
     },
@@ -11,7 +11,19 @@ use super::{
 
 const VIP: &str = "192.0.2.1:80/tcp";
 const NAT: Forward = Forward::Nat;
+const FULL_NAT: Forward = Forward::FullNat;
 const DSR: Forward = Forward::Dsr;
+const IPIP: Forward = Forward::Ipip;
+const GUE: Forward = Forward::Gue;
+
+/// A service with source prefixes.
+fn from(source: &[&str], service: Service) -> Service {
+    Service { source: source.iter().map(|prefix| prefix.parse().unwrap()).collect(), ..service }
+}
+
+fn quic(service: Service) -> Service {
+    Service { udp: Udp::Quic, ..service }
+}
 
 fn assert_kept(desired: &Desired) {
     assert_eq!(problems(desired), []);
@@ -61,18 +73,34 @@ fn a_pool_exists() {
 
 #[test]
 fn a_backend_has_the_family_of_the_vip() {
-    for forward in [NAT, DSR] {
-        for (vip, good, bad) in [
-            ("192.0.2.1:80/tcp", "10.0.0.1:80", "[2001:db8::2]:80"),
-            ("[2001:db8::1]:80/udp", "[2001:db8::2]:80", "10.0.0.1:80"),
+    for (forward, v4, v6) in [
+        (NAT, &[][..], &[][..]),
+        (FULL_NAT, &["198.51.100.64/28"], &["2001:db8:1::/112"]),
+        (DSR, &[], &[]),
+    ] {
+        for (vip, source, good, bad) in [
+            ("192.0.2.1:80/tcp", v4, "10.0.0.1:80", "[2001:db8::2]:80"),
+            ("[2001:db8::1]:80/udp", v6, "[2001:db8::2]:80", "10.0.0.1:80"),
         ] {
             let with = |backends: &[&str]| {
-                desired(&[("a", pool(backends))], &[("s", service(vip, "a", forward))])
+                let service = from(source, service(vip, "a", forward));
+                desired(&[("a", pool(backends))], &[("s", service)])
             };
             assert_kept(&with(&[good]));
             let found = backend("a", bad);
             assert_broken(&with(&[good, bad]), &found, Some("backends"), "address family");
             assert_broken(&with(&[bad]), &found, Some("backends"), "address family");
+        }
+    }
+}
+
+/// The outer header is of the backend's family, the inner packet of the VIP's.
+#[test]
+fn tunnels_take_backends_of_both_families() {
+    for forward in [IPIP, GUE] {
+        for vip in [VIP, "[2001:db8::1]:80/udp"] {
+            let both = pool(&["10.0.0.1:80", "[2001:db8::2]:80"]);
+            assert_kept(&desired(&[("a", both)], &[("s", service(vip, "a", forward))]));
         }
     }
 }
@@ -86,42 +114,79 @@ fn a_pool_of_the_other_family() {
 }
 
 #[test]
-fn dsr_rewrites_no_ports() {
-    let with =
-        |forward| desired(&[("a", pool(&["10.0.0.1:8080"]))], &[("s", service(VIP, "a", forward))]);
+fn only_nat_and_full_nat_rewrite_ports() {
+    let with = |service| desired(&[("a", pool(&["10.0.0.1:8080"]))], &[("s", service)]);
     let found = backend("a", "10.0.0.1:8080");
-    assert_broken(&with(DSR), &found, Some("backends"), "let the backend listen on port 80");
-    assert_kept(&with(NAT));
+    for forward in [DSR, IPIP, GUE] {
+        let words =
+            format!("`{}` rewrites no ports; let the backend listen on port 80", forward.name());
+        let broken = with(service(VIP, "a", forward));
+        assert_broken(&broken, &found, Some("backends"), &words);
+    }
+    assert_kept(&with(service(VIP, "a", NAT)));
+    assert_kept(&with(from(&["198.51.100.1"], service(VIP, "a", FULL_NAT))));
 }
 
 #[test]
 fn a_backend_is_not_the_vip() {
-    for (forward, words) in [(NAT, "could not be told"), (DSR, "come back here")] {
-        let desired =
-            desired(&[("a", pool(&["192.0.2.1:80"]))], &[("s", service(VIP, "a", forward))]);
+    let back = "come back here";
+    let cases =
+        [(NAT, "could not be told"), (FULL_NAT, back), (DSR, back), (IPIP, back), (GUE, back)];
+    for (forward, words) in cases {
+        let source: &[_] = if forward == FULL_NAT { &["198.51.100.1"] } else { &[] };
+        let service = from(source, service(VIP, "a", forward));
+        let desired = desired(&[("a", pool(&["192.0.2.1:80"]))], &[("s", service)]);
         assert_broken(&desired, &backend("a", "192.0.2.1:80"), Some("backends"), words);
     }
 }
 
 #[test]
-fn a_nat_backend_belongs_to_one_service() {
+fn a_backend_is_not_the_vip_of_another_service() {
+    let pools = [("a", pool(&["192.0.2.2:80"])), ("b", pool(&["10.0.0.1:80"]))];
+    let with = |forward, listen| {
+        let services = [("s", service(VIP, "a", forward)), ("t", service(listen, "b", NAT))];
+        desired(&pools, &services)
+    };
+    let found = backend("a", "192.0.2.2:80");
+    for forward in [NAT, DSR, IPIP, GUE] {
+        let words = "of service `s` is the VIP of service `t`";
+        let chained = with(forward, "192.0.2.2:80/tcp");
+        assert_broken(&chained, &found, Some("backends"), words);
+        assert_kept(&with(forward, "192.0.2.2:80/udp"));
+        assert_kept(&with(forward, "192.0.2.2:81/tcp"));
+    }
+}
+
+/// Replies are told apart by the return table.
+#[test]
+fn services_share_backends_in_every_mode() {
     let pools = [
         ("a", pool(&["10.0.0.1:80", "10.0.0.2:80"])),
         ("b", pool(&["10.0.0.3:80", "10.0.0.1:80"])),
     ];
-    let with = |pool: &str, listen: &str, forward| {
-        let second = service(listen, pool, forward);
-        desired(&pools, &[("s", service(VIP, "a", NAT)), ("t", second)])
-    };
-    let shared = backend("b", "10.0.0.1:80");
-    let words = "`nat` services `s` and `t`";
-    assert_broken(&with("b", "192.0.2.1:81/tcp", NAT), &shared, Some("backends"), words);
-    let second = Subject::Service(name("t"));
-    let words = "`s` and `t` both send tcp to pool `a`";
-    assert_broken(&with("a", "192.0.2.1:81/tcp", NAT), &second, Some("pool"), words);
-    assert_kept(&with("a", "192.0.2.1:80/udp", NAT));
-    assert_kept(&with("b", "192.0.2.1:80/udp", NAT));
-    assert_kept(&with("a", "192.0.2.2:80/tcp", DSR));
+    for forward in [NAT, FULL_NAT, DSR, IPIP, GUE] {
+        for (to, listen) in [
+            ("a", "192.0.2.2:80/tcp"),
+            ("b", "192.0.2.2:80/tcp"),
+            ("a", "192.0.2.1:80/udp"),
+            ("b", "192.0.2.1:80/udp"),
+        ] {
+            let source: &[_] = if forward == FULL_NAT { &["198.51.100.64/28"] } else { &[] };
+            let second = from(source, service(listen, to, forward));
+            assert_kept(&desired(&pools, &[("s", service(VIP, "a", NAT)), ("t", second)]));
+        }
+    }
+    let twice = [("s", service(VIP, "a", NAT)), ("t", service("192.0.2.1:81/tcp", "b", NAT))];
+    assert_kept(&desired(&pools, &twice));
+}
+
+/// How long an address keeps its old flows is for the pool to say, not for the address.
+#[test]
+fn pools_that_share_an_address_drain_as_each_likes() {
+    let mut pools = [("a", pool(&["10.0.0.1:80"])), ("b", pool(&["10.0.0.1:80"]))];
+    pools[1].1.drain_timeout = Some(std::time::Duration::from_secs(30));
+    let services = [("s", service(VIP, "a", NAT)), ("t", service("192.0.2.1:81/tcp", "b", NAT))];
+    assert_kept(&desired(&pools, &services));
 }
 
 #[test]
@@ -165,6 +230,20 @@ fn rings_have_bounds() {
         .collect();
     assert_kept(&desired(&pools, &services[..8]));
     assert_broken(&desired(&pools, &services), &Subject::Whole, None, "ring slots are more than");
+}
+
+#[test]
+fn server_ids_have_bounds() {
+    let addresses: Vec<_> = (0..8_192).map(|n| format!("10.0.{}.{}:80", n >> 8, n & 255)).collect();
+    let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+    let pools = [("a", pool(&addresses))];
+    let [first, second, third] = ["s1", "s2", "s3"]
+        .map(|key| (key, quic(service(&format!("192.0.2.{}:80/udp", &key[1..]), "a", DSR))));
+    assert_kept(&desired(&pools, &[first.clone(), second.clone()]));
+    let third_not = (third.0, service("192.0.2.3:80/udp", "a", DSR));
+    assert_kept(&desired(&pools, &[first.clone(), second.clone(), third_not]));
+    let many = desired(&pools, &[first, second, third]);
+    assert_broken(&many, &Subject::Whole, None, "24576 QUIC server ids are more than the 16384");
 }
 
 #[test]

@@ -25,9 +25,11 @@ fn prefixes() {
         assert_eq!(prefix(canonical), read);
         assert_eq!(read.spread(), spread, "{given}");
         assert_eq!(read.is_ipv4(), given.contains('.'), "{given}");
-        assert!(read.contains(read.address()), "{given}");
+        assert!(read.contains(read.address()) && read.contains(read.last()), "{given}");
     }
     assert_eq!(prefix("198.51.100.64/28").length(), 28);
+    assert_eq!(prefix("198.51.100.64/28").last().to_string(), "198.51.100.79");
+    assert_eq!(prefix("2001:db8::/96").last().to_string(), "2001:db8::ffff:ffff");
 }
 
 #[test]
@@ -110,4 +112,16 @@ fn port_ranges() {
         let message = given.parse::<PortRange>().unwrap_err().to_string();
         assert!(message.contains(words), "{given}: {message}");
     }
+}
+
+/// As the API shows them, and reads them back.
+#[test]
+fn json() {
+    let json = serde_json::to_string(&prefix("198.51.100.64/28")).unwrap();
+    assert_eq!(json, "\"198.51.100.64/28\"");
+    assert_eq!(serde_json::from_str::<SourcePrefix>(&json).unwrap(), prefix("198.51.100.64/28"));
+    let json = serde_json::to_string(&PortRange::default()).unwrap();
+    assert_eq!(json, "\"1024-32767\"");
+    assert_eq!(serde_json::from_str::<PortRange>(&json).unwrap(), PortRange::default());
+    assert!(serde_json::from_str::<SourcePrefix>("\"10.0.0.1/24\"").is_err());
 }
