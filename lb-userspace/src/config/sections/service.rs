@@ -159,27 +159,25 @@ fn source(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec<SourcePr
 
 /// Keys that would be read and then have no effect.
 fn refuse_idle_words(section: &Section<'_>, parts: &Parts, findings: &mut Findings<'_>) {
-    if let (Some(field), Some(listen)) = (section.get("udp"), &parts.listen)
+    let Some(settings) = &parts.settings else { return };
+    if let (Some(field), Some(_), Some(listen)) = (section.get("udp"), settings.udp, &parts.listen)
         && listen.value.protocol != Protocol::Udp
     {
-        findings.add(
-            field.offset(),
-            &format!(
-                "`udp` has no meaning for {}, which is TCP: its flows have an opening packet of their own; remove it",
-                listen.value
-            ),
+        let message = format!(
+            "`udp` has no meaning for {}, which is TCP: its flows have an opening packet of their own; remove it",
+            listen.value
         );
+        findings.add(field.offset(), &message);
     }
-    if let (Some(field), Some(forward)) = (section.get("source-ports"), parts.forward)
+    if let (Some(field), Some(_), Some(forward)) =
+        (section.get("source-ports"), settings.source_ports, parts.forward)
         && forward != Forward::FullNat
     {
-        findings.add(
-            field.offset(),
-            &format!(
-                "`source-ports` has no meaning with `{}`, which keeps the client's port; remove it, or use `full-nat`",
-                forward.name()
-            ),
+        let message = format!(
+            "`source-ports` has no meaning with `{}`, which keeps the client's port; remove it, or use `full-nat`",
+            forward.name()
         );
+        findings.add(field.offset(), &message);
     }
 }
 

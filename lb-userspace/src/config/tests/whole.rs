@@ -96,18 +96,18 @@ fn rules_at_their_lines() {
     assert_only(&text, 5, 14, "is the VIP of service `t`");
 
     let text = one.clone() + &service("s", "192.0.2.1:80/tcp", "a", "forward = \"full-nat\"");
-    assert_only(&text, 10, 11, "add one, such as `source = \"198.51.100.64/28\"`");
+    assert_only(&text, 10, 12, "add one, such as `source = \"198.51.100.64/28\"`");
 
     let source = "forward = \"full-nat\"\nsource = \"10.0.0.0/29\"";
     let text = one.clone() + &service("s", "192.0.2.1:80/tcp", "a", source);
-    assert_only(&text, 11, 10, "contains the address of backend 10.0.0.1");
+    assert_only(&text, 11, 11, "contains the address of backend 10.0.0.1");
 
     let text = one.clone() + &service("s", "192.0.2.1:80/tcp", "a", "source = [\"10.0.1.0/24\"]");
     assert_only(&text, 10, 10, "has no meaning with `nat`");
 
     let quic = "udp = \"quic\"\nforward = \"full-nat\"\nsource = \"10.0.1.0/24\"";
     let text = one + &service("s", "192.0.2.1:80/udp", "a", quic);
-    assert_only(&text, 10, 7, "`udp = \"quic\"` with `full-nat`");
+    assert_only(&text, 10, 8, "`udp = \"quic\"` with `full-nat`");
 
     let shared = two
         + &pool("b", "\"10.0.0.3:80\",\n\"10.0.0.1:80\"")
