@@ -160,24 +160,21 @@ fn source(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec<SourcePr
 /// Keys that would be read and then have no effect.
 fn refuse_idle_words(section: &Section<'_>, parts: &Parts, findings: &mut Findings<'_>) {
     let Some(settings) = &parts.settings else { return };
-    if let (Some(field), Some(_), Some(listen)) = (section.get("udp"), settings.udp, &parts.listen)
+    if let (Some(_), Some(listen)) = (settings.udp, &parts.listen)
         && listen.value.protocol != Protocol::Udp
     {
-        let message = format!(
-            "`udp` has no meaning for {}, which is TCP: its flows have an opening packet of their own; remove it",
+        let why = format!(
+            "{} is TCP, whose flows have an opening packet to be known by; remove it",
             listen.value
         );
-        findings.add(field.offset(), &message);
+        section.refuse("udp", &why, findings);
     }
-    if let (Some(field), Some(_), Some(forward)) =
-        (section.get("source-ports"), settings.source_ports, parts.forward)
+    if let (Some(_), Some(forward)) = (settings.source_ports, parts.forward)
         && forward != Forward::FullNat
     {
-        let message = format!(
-            "`source-ports` has no meaning with `{}`, which keeps the client's port; remove it, or use `full-nat`",
-            forward.name()
-        );
-        findings.add(field.offset(), &message);
+        let why =
+            format!("`{}` keeps the client's port; remove it, or use `full-nat`", forward.name());
+        section.refuse("source-ports", &why, findings);
     }
 }
 
