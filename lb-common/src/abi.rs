@@ -137,6 +137,8 @@ pub const BACKEND_SHARED: u16 = 1 << 3;
 
 /// There is a limit to how long the backend keeps its flows when it leaves.
 pub const BACKEND_LIMITED: u16 = 1 << 4;
+/// That limit was reached: the backend is dead until it takes new flows again.
+pub const BACKEND_EXPIRED: u16 = 1 << 5;
 
 impl Backend {
     /// Whether flows can be its.

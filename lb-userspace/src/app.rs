@@ -169,12 +169,12 @@ async fn events(
             }
             step = sweeps.next() => match step {
                 Step::Begin => sweeps.begin(controller.sweep_plan()),
-                Step::Found(Ok(found)) => {
-                    if let Err(error) = controller.swept(found).await {
+                Step::Found(Ok(found), changes) => {
+                    if let Err(error) = controller.swept(found, changes).await {
                         error!("cannot settle what was swept: {error:#}");
                     }
                 }
-                Step::Found(Err(error)) => error!("cannot sweep the tables: {error:#}"),
+                Step::Found(Err(error), _) => error!("cannot sweep the tables: {error:#}"),
             },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

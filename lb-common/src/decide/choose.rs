@@ -76,7 +76,10 @@ fn moving<T: Tables>(
     let known = if part == Part::Opens { None } else { tables.flow(&scratch.key) };
     let backend = match known {
         // A flow of another epoch had this client's port before the slot settled.
-        Some((flow, at)) if flow.epoch == slot.epoch() => {
+        Some((flow, at))
+            if flow.epoch == slot.epoch()
+                && (part == Part::Continues || is_alive(tables, flow.backend)) =>
+        {
             let state = next_state(flow.state, packet.closes_flow);
             if flow.seen != now || flow.state != state {
                 tables.refresh_flow(at, now, state);

@@ -70,15 +70,17 @@ fn known_flow<T: Tables>(
     scratch.flow = flow;
     let flow = &scratch.flow;
     let now = tables.now();
-    let reopened = packet.opens_flow && flow.state == FlowState::Closing as u8;
     let mut over = is_over(flow.state, flow.seen, now, service.idle_ticks);
-    if over {
-        // The backend may have sent all the time.
+    let mut closing = flow.state == FlowState::Closing as u8;
+    if over || packet.opens_flow {
+        // The backend may have sent all the time, or closed its end alone.
         scratch.way_key = way_back_key(flow, packet.protocol);
         if let Some((way, _)) = tables.way_back(&scratch.way_key) {
-            over = is_over(way.state, way.seen, now, service.idle_ticks);
+            over = over && is_over(way.state, way.seen, now, service.idle_ticks);
+            closing = closing || way.state == FlowState::Closing as u8;
         }
     }
+    let reopened = packet.opens_flow && closing;
     if reopened || over || !is_alive(tables, flow.backend) {
         scratch.way_key = way_back_key(flow, packet.protocol);
         tables.forget_way_back(&scratch.way_key);

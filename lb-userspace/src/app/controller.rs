@@ -50,6 +50,10 @@ pub(super) struct Controller {
     pub(super) down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
     unreferenced: BTreeSet<u32>,
+    /// Packets of leaving backends that connection ids name, and since when there were no more.
+    quiet: BTreeMap<u32, (u64, u32)>,
+    /// How often backends have come or gone.
+    changes: u64,
     pub(super) started: Instant,
     netlink: Netlink,
     journal: Journal,
@@ -75,6 +79,8 @@ impl Controller {
             next_hops: NextHops::new(),
             down: Down::new(),
             unreferenced: BTreeSet::new(),
+            quiet: BTreeMap::new(),
+            changes: 0,
             started: Instant::now(),
             netlink,
             journal,
@@ -118,23 +124,51 @@ impl Controller {
         self.vips.follow(&desired, &self.netlink, &self.links).await
     }
 
-    /// What a sweep of the tables as they are now must look at.
-    pub(super) fn sweep_plan(&self) -> sweep::Plan {
-        sweep::Plan::new(&self.image, sweep::tick())
+    /// What a sweep of the tables as they are now must look at, and which ones they are.
+    pub(super) fn sweep_plan(&self) -> (sweep::Plan, u64) {
+        (sweep::Plan::new(&self.image, sweep::tick()), self.changes)
     }
 
     /// Settles slots and lets backends go, as a sweep has found.
-    pub(super) async fn swept(&mut self, found: sweep::Found) -> Result<()> {
+    pub(super) async fn swept(&mut self, found: sweep::Found, changes: u64) -> Result<()> {
         for op in reconcile::sweep::settle(&self.image, &found.settled) {
             self.dataplane.apply(&op)?;
             self.image.apply(&op);
         }
-        if !found.unreferenced.is_empty() {
-            self.unreferenced = found.unreferenced;
+        // A backend may have come back, got a flow, and left again since the sweep began.
+        if changes != self.changes {
+            return Ok(());
+        }
+        self.unreferenced = self.without_talking(found.unreferenced)?;
+        if !self.unreferenced.is_empty() {
             let desired = self.desired.clone();
             self.fill_tables(&desired).await?;
         }
         Ok(())
+    }
+
+    /// Leaves out backends that still got packets in the idle time of their service: flows that
+    /// connection ids bring to a backend are remembered nowhere.
+    fn without_talking(&mut self, mut ids: BTreeSet<u32>) -> Result<BTreeSet<u32>> {
+        let tick = sweep::tick();
+        let idle: BTreeMap<u32, u16> =
+            self.image.services.values().map(|service| (service.id, service.idle_ticks)).collect();
+        self.quiet.retain(|id, _| ids.contains(id));
+        for (key, id) in &self.image.servers {
+            if !ids.contains(id) {
+                continue;
+            }
+            let packets = self.dataplane.packets_to(*id)?.packets;
+            let since = self.quiet.entry(*id).or_insert((packets, tick));
+            if since.0 != packets {
+                *since = (packets, tick);
+            }
+            let idle = idle.get(&key.service).copied().unwrap_or_default();
+            if tick.wrapping_sub(since.1) < u32::from(idle) {
+                ids.remove(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// Answers a request.
@@ -209,6 +243,7 @@ impl Controller {
     }
 
     async fn bring_about(&mut self, next: &Desired) -> Result<()> {
+        self.changes += 1;
         self.fill_tables(next).await?;
         self.attach(next)?;
         self.detach_others(next)?;

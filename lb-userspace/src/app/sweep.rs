@@ -34,17 +34,20 @@ pub(super) struct Sweeps {
     sweeper: Option<Sweeper>,
     /// During one.
     running: Option<JoinHandle<(Sweeper, Result<Found>)>>,
+    /// Which tables the sweep was planned for.
+    changes: u64,
 }
 
 impl Sweeps {
     pub(super) fn new(sweeper: Sweeper) -> Self {
         let now = Instant::now();
-        Self { next: now + INTERVAL, begun: now, sweeper: Some(sweeper), running: None }
+        Self { next: now + INTERVAL, begun: now, sweeper: Some(sweeper), running: None, changes: 0 }
     }
 
     /// Begins a sweep.
-    pub(super) fn begin(&mut self, plan: Plan) {
+    pub(super) fn begin(&mut self, (plan, changes): (Plan, u64)) {
         let Some(mut sweeper) = self.sweeper.take() else { return };
+        self.changes = changes;
         self.begun = Instant::now();
         self.running = Some(spawn_blocking(move || {
             let found = sweeper.sweep(&plan).map_err(Into::into);
@@ -67,9 +70,9 @@ impl Sweeps {
         match ended.context("the sweep was interrupted") {
             Ok((sweeper, found)) => {
                 self.sweeper = Some(sweeper);
-                Step::Found(found)
+                Step::Found(found, self.changes)
             }
-            Err(error) => Step::Found(Err(error)),
+            Err(error) => Step::Found(Err(error), self.changes),
         }
     }
 }
@@ -78,6 +81,6 @@ impl Sweeps {
 pub(super) enum Step {
     /// A plan, for it is time to begin.
     Begin,
-    /// To act upon what was found.
-    Found(Result<Found>),
+    /// To act upon what was found, of the tables that the plan was for.
+    Found(Result<Found>, u64),
 }

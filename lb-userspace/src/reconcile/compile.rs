@@ -8,8 +8,8 @@ use std::{
 
 use lb_common::{
     abi::{
-        AddrBe, BACKEND_DEAD, BACKEND_LEAVING, BACKEND_LIMITED, BACKEND_RESOLVED, BACKEND_SHARED,
-        Backend, Endpoint, ForwardMode, ServerId, Service, Tracking, v4_mapped,
+        AddrBe, BACKEND_DEAD, BACKEND_EXPIRED, BACKEND_LEAVING, BACKEND_LIMITED, BACKEND_RESOLVED,
+        BACKEND_SHARED, Backend, Endpoint, ForwardMode, ServerId, Service, Tracking, v4_mapped,
     },
     hash, maglev,
     slot::{Alive, Slot},
@@ -83,6 +83,7 @@ pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutErro
         }
     }
     drop_forgotten(inputs, &mut image, present);
+    keep_server_ids(&mut image, present);
     origins.keep_leftovers(&image, present);
     let shared = origins.write(&mut image, present);
     for backend in image.backends.values_mut() {
@@ -122,7 +123,7 @@ fn wanted(
 /// The entry of a backend that is not in the configuration any more: its flows go on.
 fn leftover(inputs: &Inputs<'_>, present: &Backend) -> Backend {
     let mut entry = *present;
-    entry.flags &= !(BACKEND_SHARED | BACKEND_RESOLVED | BACKEND_LEAVING);
+    entry.flags &= BACKEND_LIMITED | BACKEND_DEAD;
     resolve(&mut entry, inputs.targets.get(&address_of(present).ip()));
     leave(&mut entry, Some(present), inputs.tick);
     entry
@@ -145,13 +146,15 @@ fn leave(entry: &mut Backend, present: Option<&Backend>, tick: u32) {
         return;
     }
     let leaving = BACKEND_LEAVING | BACKEND_LIMITED;
-    match present.filter(|present| present.flags & leaving == leaving) {
+    let present = present.filter(|present| present.flags & leaving == leaving);
+    match present {
         Some(present) => entry.drain = present.drain,
         None => entry.drain = entry.drain.wrapping_add(time::stamp(tick)),
     }
     let left = entry.drain.wrapping_sub(time::stamp(tick));
-    if left == 0 || left > u16::MAX / 2 {
-        entry.flags |= BACKEND_DEAD;
+    let expired = present.is_some_and(|present| present.flags & BACKEND_EXPIRED != 0);
+    if expired || left == 0 || left > u16::MAX / 2 {
+        entry.flags |= BACKEND_EXPIRED | BACKEND_DEAD;
     }
 }
 
@@ -173,6 +176,21 @@ fn drop_forgotten(inputs: &Inputs<'_>, image: &mut Image, present: &Image) {
             || !inputs.unreferenced.contains(id)
             || !present.backends.contains_key(id)
     });
+}
+
+/// Keeps the server ids of backends that have left the configuration, but not the tables.
+fn keep_server_ids(image: &mut Image, present: &Image) {
+    let services: BTreeSet<u32> = image
+        .services
+        .values()
+        .filter(|service| service.tracking == Tracking::Quic as u8)
+        .map(|service| service.id)
+        .collect();
+    for (key, backend) in &present.servers {
+        if services.contains(&key.service) && image.backends.contains_key(backend) {
+            image.servers.entry(*key).or_insert(*backend);
+        }
+    }
 }
 
 /// Adds a service, its ring and its server ids; its id.
@@ -234,7 +252,8 @@ fn handed_over(
     let grown = owners.len() > old.len();
     let slots = owners.iter().enumerate().map(|(index, owner)| {
         let Some(word) = index.checked_rem(old.len()).and_then(|at| old.get(at)) else {
-            return Slot::settled(*owner, 0).word();
+            // Entries of a service that had the VIP before may not have been swept yet.
+            return Slot::settled(*owner, time::stamp(tick)).word();
         };
         let slot = Slot::from_word(*word);
         if !tracked {

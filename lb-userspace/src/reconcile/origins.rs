@@ -87,10 +87,13 @@ impl Origins {
             if owner.is_some() {
                 flags |= ORIGIN_STATELESS;
             }
-            if claims.len() > 1 || owner.is_none() {
+            // What was shared once may have remembered flows for as long as the backend is there.
+            let was_tracked =
+                present.origins.get(&key).is_some_and(|old| old.flags & ORIGIN_TRACKED != 0);
+            if claims.len() > 1 || owner.is_none() || was_tracked {
                 flags |= ORIGIN_TRACKED;
             }
-            if stateless.len() > 1 {
+            if stateless.len() > 1 || owner.is_some() && was_tracked {
                 shared.insert((key.addr_be, key.port_be));
             }
             let Some(named) = owner.or(claims.first()) else { continue };
