@@ -1,5 +1,5 @@
-//! Builds the XDP programs of `lb-ebpf` and leaves the object in `OUT_DIR/shunt-xdp`, from where
-//! `dataplane` embeds it.
+//! Builds the XDP programs of `lb-ebpf` and leaves their objects in `OUT_DIR`, from where
+//! `dataplane` embeds them.
 
 #[path = "../xtask/src/toolchain.rs"]
 mod toolchain;

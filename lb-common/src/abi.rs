@@ -5,6 +5,7 @@
 //! byte order of the machine. Addresses are four such words; an IPv4 address is stored in its
 //! IPv4-mapped form (RFC 4291 section 2.5.5.2), so one table serves both families.
 
+pub(crate) use self::reason::reasons;
 pub use self::reason::{Reason, Verdict};
 
 mod reason;

@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod abi;
 pub mod csum;
+pub mod decap;
 pub mod decide;
 pub mod flow;
 pub mod hash;

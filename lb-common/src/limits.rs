@@ -54,6 +54,31 @@ pub const PROGRAM: &str = "shunt";
 /// Where maps and links are pinned unless the configuration says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/shunt";
 
+/// What `shunt decap` has of its own: a program and maps beside those of the balancer.
+pub mod decap {
+    /// Name of the XDP program in its object.
+    pub const PROGRAM: &str = "shunt_decap";
+    /// Where its maps and links are pinned, in a directory for each interface.
+    pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/shunt-decap";
+    /// Addresses that tunnels end at, for one interface.
+    pub const MAX_ADDRESSES: u32 = 1024;
+    /// Prefixes that tunnelled packets may come from, for one interface.
+    pub const MAX_SOURCES: u32 = 1024;
+    /// Counters: one for each [`Reason`](crate::decap::Reason), with room to grow.
+    pub const MAX_REASONS: u32 = 32;
+
+    /// Facts about the pinned set as a whole: [`Meta`](crate::decap::Meta).
+    pub const META: &str = "META";
+    /// Addresses that tunnels end at.
+    pub const ADDRESSES: &str = "ADDRESSES";
+    /// Prefixes of [`SourceKey`](crate::decap::SourceKey) that tunnelled packets may come from.
+    pub const SOURCES: &str = "SOURCES";
+    /// Packets by reason.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// All maps.
+    pub const MAPS: [&str; 4] = [META, ADDRESSES, SOURCES, COUNTERS];
+}
+
 /// Names of the maps in the object, which are also the names of their pins.
 pub mod maps {
     /// Facts about the pinned set as a whole: [`Meta`](crate::abi::Meta).

@@ -9,6 +9,7 @@
 //! and links until the next daemon adopts them or `shunt detach` removes them.
 
 mod controller;
+pub mod decap;
 mod journal;
 mod privileges;
 mod problems;

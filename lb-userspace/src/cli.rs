@@ -8,6 +8,7 @@ mod args;
 mod backend;
 mod check;
 mod daemon;
+mod decap;
 mod format;
 mod generate;
 mod pool;
@@ -28,7 +29,7 @@ use clap::{Parser, error};
 use serde::Serialize;
 
 use self::args::{Command, PoolCommand, ServiceCommand};
-pub use self::{args::Cli, daemon::Daemon};
+pub use self::{args::Cli, daemon::Daemon, decap::Decap};
 use crate::admin::client::Client;
 
 /// Exit code of a command that was refused or failed.
@@ -150,6 +151,7 @@ fn execute(cli: Cli, daemon: &Daemon) -> anyhow::Result<Outcome> {
         Command::Detach { pin_dir, state_dir } => {
             daemon::detach(daemon, &client, pin_dir.as_deref(), state_dir.as_deref())
         }
+        Command::Decap(args) => decap::decap(&daemon.decap, args),
         Command::Completions { shell } => Ok(generate::completions(shell)),
         Command::Man { out } => generate::man(out.as_deref()),
     }

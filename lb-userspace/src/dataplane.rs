@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod counters;
+pub mod decap;
 pub mod netlink;
 pub mod object;
 pub mod pins;
@@ -184,12 +185,14 @@ impl Dataplane {
     }
 
     fn program(&mut self) -> Result<&mut Xdp, DataplaneError> {
-        let program = self
-            .ebpf
-            .program_mut(limits::PROGRAM)
-            .ok_or(DataplaneError::Missing { name: limits::PROGRAM })?;
-        Ok(program.try_into()?)
+        program(&mut self.ebpf, limits::PROGRAM)
     }
+}
+
+/// A program of a loaded object.
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, DataplaneError> {
+    let program = ebpf.program_mut(name).ok_or(DataplaneError::Missing { name })?;
+    Ok(program.try_into()?)
 }
 
 /// The verifier's log has hundreds of lines: it goes where it was asked for.

@@ -5,9 +5,11 @@
 //! [`rules::problems`]. Nothing here reads a file, a clock or a socket.
 
 pub mod change;
+pub mod decap;
 pub mod duration;
 pub mod health;
 pub mod names;
+pub mod prefix;
 pub mod quic;
 pub mod rules;
 pub mod source;
@@ -20,8 +22,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{Change, ChangeError},
+    decap::{DecapSettings, DecapTarget},
     health::Health,
     names::{Name, Protocol, Vip, Weight},
+    prefix::Prefix,
     source::{PortRange, SourcePrefix},
 };
 

@@ -17,16 +17,21 @@ pub enum Verdict {
     },
 }
 
+/// An enum of reasons: each with its code, its name, and its explanation as the doc comment.
 macro_rules! reasons {
-    ($($(#[doc = $explain:literal])+ $variant:ident = $code:literal, $name:literal;)+) => {
-        /// Why a packet got its verdict. The code is the column in the packet counters.
+    (
+        $(#[doc = $about:literal])+
+        enum $reason:ident;
+        $($(#[doc = $explain:literal])+ $variant:ident = $code:literal, $name:literal;)+
+    ) => {
+        $(#[doc = $about])+
         #[repr(u8)]
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Reason {
+        pub enum $reason {
             $($(#[doc = $explain])+ $variant = $code,)+
         }
 
-        impl Reason {
+        impl $reason {
             /// Every reason, in the order of the codes.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
@@ -47,7 +52,12 @@ macro_rules! reasons {
     };
 }
 
+pub(crate) use reasons;
+
 reasons! {
+    /// Why a packet got its verdict. The code is the column in the packet counters.
+    enum Reason;
+
     /// Sent to the backend that owns its slot.
     Forwarded = 0, "forwarded";
     /// A reply of a backend, sent to the client with the address of the service as its source.

@@ -1,10 +1,14 @@
 //! What the API says and accepts: the JSON bodies of `/v1`.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AttachMode, BackendState, Forward, Name, Vip, Weight};
+use crate::model::{AttachMode, BackendState, Forward, Name, Prefix, Vip, Weight};
 
 /// `GET /v1/status`: the daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -162,4 +166,23 @@ pub struct Apply {
 pub struct Refusal {
     /// What is wrong and what to do, a line each.
     pub errors: Vec<String>,
+}
+
+/// The decapsulator of an interface. No daemon serves it; the command that looks says it in the
+/// same way.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecapView {
+    /// The interface.
+    pub interface: String,
+    /// What the program's attachment came to: `native` or `generic`; nothing while it is not
+    /// attached.
+    pub attached: Option<AttachMode>,
+    /// Where its maps and its link are pinned.
+    pub pin_dir: PathBuf,
+    /// Addresses that tunnels end at.
+    pub addresses: Vec<IpAddr>,
+    /// Where tunnelled packets may come from; anywhere if empty.
+    pub from: Vec<Prefix>,
+    /// Packets by reason; reasons never met are left out.
+    pub packets: BTreeMap<String, CounterView>,
 }

@@ -1,13 +1,17 @@
 //! The definition of the command line. Its doc comments are the help texts and the manual.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use lb_common::limits::decap::DEFAULT_PIN_DIR;
 
 use crate::{
     config::DEFAULT_ADMIN,
-    model::{Name, Weight, names},
+    model::{AttachMode, Name, Prefix, Weight, names},
 };
 
 /// Load balancer for Linux: forwards packets to backends by XDP
@@ -88,6 +92,13 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         state_dir: Option<PathBuf>,
     },
+    /// Unpack tunnelled packets on a backend
+    ///
+    /// Attaches a program to an interface of a backend of an `ipip` or `gue` service. It takes the outer
+    /// headers off the packets that the balancer sends, so that no tunnel device is needed. The command
+    /// returns at once; no daemon is needed. Given again, it replaces the program without losing
+    /// a packet, and brings addresses and sources about as given now.
+    Decap(DecapArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -185,6 +196,40 @@ pub(super) struct Members {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
+/// Of `shunt decap`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("instead").multiple(false))]
+pub(super) struct DecapArgs {
+    /// The interface that tunnelled packets arrive on
+    #[arg(value_name = "IFACE", value_parser = names::interface_name)]
+    pub(super) interface: String,
+    /// How to attach: `native` runs in the driver, `generic` everywhere and slower; `auto` is native if
+    /// possible
+    #[arg(long, value_name = "MODE", value_parser = attach_mode, default_value = "auto",
+        conflicts_with = "instead")]
+    pub(super) mode: AttachMode,
+    /// Unpack only what comes from these addresses, such as those of the balancers; may be given
+    /// several times
+    #[arg(long, value_name = "PREFIX", conflicts_with = "instead")]
+    pub(super) from: Vec<Prefix>,
+    /// Unpack what is addressed to this address, in place of all addresses of the interface; may be
+    /// given several times
+    #[arg(long = "address", value_name = "IP", value_parser = tunnel_end, conflicts_with = "instead")]
+    pub(super) addresses: Vec<IpAddr>,
+    /// Show addresses and counters instead of attaching
+    #[arg(long, group = "instead")]
+    pub(super) status: bool,
+    /// Remove the program and its maps
+    #[arg(long, group = "instead")]
+    pub(super) detach: bool,
+    /// Print JSON, with `--status`
+    #[arg(long, requires = "status")]
+    pub(super) json: bool,
+    /// Directory for the pins; each interface has a directory in it
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
+    pub(super) pin_dir: PathBuf,
+}
+
 /// How to print.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Output {
@@ -198,4 +243,23 @@ fn weight(given: &str) -> Result<Weight, String> {
         format!("`{given}` is not a weight: give a whole number, such as 2 for twice the share")
     })?;
     number.try_into().map_err(|error: names::ValueError| error.to_string())
+}
+
+fn attach_mode(given: &str) -> Result<AttachMode, String> {
+    let modes = [AttachMode::Auto, AttachMode::Native, AttachMode::Generic];
+    let found = modes.into_iter().find(|mode| mode.name() == given);
+    found.ok_or_else(|| format!("`{given}` is no mode; write `auto`, `native` or `generic`"))
+}
+
+fn tunnel_end(given: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = given.parse().map_err(|_| {
+        format!("`{given}` is no address; write one of this host, such as 192.0.2.4")
+    })?;
+    let address = address.to_canonical();
+    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
+        return Err(format!(
+            "{address} is no address that the balancer could send to; name a unicast address of this host"
+        ));
+    }
+    Ok(address)
 }

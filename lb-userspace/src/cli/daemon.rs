@@ -5,7 +5,7 @@ use std::path::Path;
 use hyper::Method;
 use lb_common::limits::DEFAULT_PIN_DIR;
 
-use super::{Outcome, wait};
+use super::{Decap, Outcome, wait};
 use crate::{
     admin::{
         client::Client,
@@ -22,6 +22,8 @@ pub struct Daemon {
     /// Removes what an ended daemon left behind in its pin and state directories, and says what
     /// that was, a line each.
     pub detach: fn(pin_dir: &Path, state_dir: &Path) -> anyhow::Result<Vec<String>>,
+    /// What `shunt decap` does; no daemon runs for that.
+    pub decap: Decap,
 }
 
 pub(super) fn run(daemon: &Daemon, config: &Path) -> anyhow::Result<Outcome> {

@@ -1,9 +1,9 @@
 //! Attaching the program to interfaces, by links that are pinned and outlive the daemon.
 
-use std::{error::Error as _, fs, io};
+use std::{error::Error as _, fs, io, path::Path};
 
 use aya::programs::{
-    ProgramError, XdpMode,
+    ProgramError, Xdp, XdpMode,
     links::{FdLink, PinnedLink},
     xdp::XdpLink,
 };
@@ -17,23 +17,12 @@ impl Dataplane {
     /// program is replaced atomically, no packet is missed. Says which mode it came to, or `None`
     /// where the link that was taken over decided that.
     pub fn attach(&mut self, interface: &Interface) -> Result<Option<AttachMode>, DataplaneError> {
-        if self.take_over(&interface.name) {
+        let pin = pins::link_path(&self.pin_dir, &interface.name);
+        let program = self.program()?;
+        if take_over(program, &interface.name, &pin) {
             return Ok(None);
         }
-        match interface.mode {
-            AttachMode::Native | AttachMode::Generic => {
-                self.attach_as(interface, interface.mode)?;
-            }
-            AttachMode::Auto => {
-                if let Err(error) = self.attach_as(interface, AttachMode::Native) {
-                    warn!("{error}; falling back to generic mode, which is slower");
-                    self.attach_as(interface, AttachMode::Generic)?;
-                    return Ok(Some(AttachMode::Generic));
-                }
-                return Ok(Some(AttachMode::Native));
-            }
-        }
-        Ok(Some(interface.mode))
+        Ok(Some(attach(program, &interface.name, interface.mode, &pin)?.mode))
     }
 
     /// Interfaces that the program is attached to.
@@ -57,49 +46,78 @@ impl Dataplane {
     pub fn remove(&mut self) -> Result<Vec<String>, DataplaneError> {
         pins::remove(&self.pin_dir)
     }
+}
 
-    /// Puts our program into the link of an earlier daemon. A link whose interface has gone cannot
-    /// be used any more; its pin is removed.
-    fn take_over(&mut self, interface: &str) -> bool {
-        let path = pins::link_path(&self.pin_dir, interface);
-        let Ok(pinned) = PinnedLink::from_pin(&path) else { return false };
-        let replaced = self.replace_program(pinned);
-        if let Err(error) = &replaced {
-            info!("the earlier link of {interface} has ended ({error}); attaching anew");
-            _ = fs::remove_file(&path);
-        }
-        replaced.is_ok()
-    }
+/// What attaching came to.
+#[derive(Debug)]
+pub(super) struct Attached {
+    /// Native or generic.
+    pub(super) mode: AttachMode,
+    /// Why it is not native, if that was tried.
+    pub(super) fell_back: Option<DataplaneError>,
+}
 
-    fn replace_program(&mut self, pinned: PinnedLink) -> Result<(), String> {
-        let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| error.to_string())?;
-        let program = self.program().map_err(|error| error.to_string())?;
-        let id = program.attach_to_link(link).map_err(|error| reason(&error))?;
-        // The pin keeps the link; ours would detach when the daemon ends.
-        program.take_link(id).map_err(|error| reason(&error))?;
-        Ok(())
+/// Attaches a program to an interface, and pins the link.
+pub(super) fn attach(
+    program: &mut Xdp,
+    interface: &str,
+    mode: AttachMode,
+    pin: &Path,
+) -> Result<Attached, DataplaneError> {
+    if mode != AttachMode::Auto {
+        attach_as(program, interface, mode, pin)?;
+        return Ok(Attached { mode, fell_back: None });
     }
+    let Err(error) = attach_as(program, interface, AttachMode::Native, pin) else {
+        return Ok(Attached { mode: AttachMode::Native, fell_back: None });
+    };
+    warn!("{error}; falling back to generic mode, which is slower");
+    attach_as(program, interface, AttachMode::Generic, pin)?;
+    Ok(Attached { mode: AttachMode::Generic, fell_back: Some(error) })
+}
 
-    fn attach_as(&mut self, interface: &Interface, mode: AttachMode) -> Result<(), DataplaneError> {
-        let pin = pins::link_path(&self.pin_dir, &interface.name);
-        let xdp_mode = match mode {
-            AttachMode::Generic => XdpMode::Skb,
-            AttachMode::Native | AttachMode::Auto => XdpMode::Driver,
-        };
-        let program = self.program()?;
-        let refused = |error: ProgramError| DataplaneError::Attach {
-            interface: interface.name.clone(),
-            mode: mode.name(),
-            reason: explain(&error),
-        };
-        let id = program.attach(&interface.name, xdp_mode).map_err(refused)?;
-        let link = program.take_link(id).map_err(refused)?;
-        let link = FdLink::try_from(link)
-            .map_err(|source| DataplaneError::Link { interface: interface.name.clone(), source })?;
-        link.pin(&pin)
-            .map_err(|source| DataplaneError::Pin { interface: interface.name.clone(), source })?;
-        Ok(())
+/// Puts a program into the link that was pinned earlier, if one was. A link whose interface has
+/// gone cannot be used any more; its pin is removed.
+pub(super) fn take_over(program: &mut Xdp, interface: &str, pin: &Path) -> bool {
+    let Ok(pinned) = PinnedLink::from_pin(pin) else { return false };
+    let replaced = replace_program(program, pinned);
+    if let Err(error) = &replaced {
+        info!("the earlier link of {interface} has ended ({error}); attaching anew");
+        _ = fs::remove_file(pin);
     }
+    replaced.is_ok()
+}
+
+fn replace_program(program: &mut Xdp, pinned: PinnedLink) -> Result<(), String> {
+    let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| error.to_string())?;
+    let id = program.attach_to_link(link).map_err(|error| reason(&error))?;
+    // The pin keeps the link; ours would detach when the daemon ends.
+    program.take_link(id).map_err(|error| reason(&error))?;
+    Ok(())
+}
+
+fn attach_as(
+    program: &mut Xdp,
+    interface: &str,
+    mode: AttachMode,
+    pin: &Path,
+) -> Result<(), DataplaneError> {
+    let xdp_mode = match mode {
+        AttachMode::Generic => XdpMode::Skb,
+        AttachMode::Native | AttachMode::Auto => XdpMode::Driver,
+    };
+    let name = || interface.to_owned();
+    let refused = |error: ProgramError| DataplaneError::Attach {
+        interface: name(),
+        mode: mode.name(),
+        reason: explain(&error),
+    };
+    let id = program.attach(interface, xdp_mode).map_err(refused)?;
+    let link = program.take_link(id).map_err(refused)?;
+    let link = FdLink::try_from(link)
+        .map_err(|source| DataplaneError::Link { interface: name(), source })?;
+    link.pin(pin).map_err(|source| DataplaneError::Pin { interface: name(), source })?;
+    Ok(())
 }
 
 /// The whole chain of reasons, in one line.
@@ -119,7 +137,7 @@ fn explain(error: &ProgramError) -> String {
         return format!("there is no interface `{name}`; `ip link` shows those there are");
     }
     let hint = match os_error(error) {
-        Some(libc::EBUSY) => {
+        Some(libc::EBUSY | libc::EEXIST) => {
             "another XDP program is attached there; remove it first (`ip link set dev IFACE xdp off`)"
         }
         Some(libc::EOPNOTSUPP) => {
@@ -128,7 +146,7 @@ fn explain(error: &ProgramError) -> String {
         Some(libc::EINVAL | libc::ERANGE | libc::E2BIG) => {
             "often the MTU is too large for XDP, or large receive offload is on"
         }
-        Some(libc::EPERM | libc::EACCES) => "run the daemon as root",
+        Some(libc::EPERM | libc::EACCES) => "run it as root",
         Some(libc::ENOMEM | libc::ENOSPC) => {
             "the driver lacks queues or memory for XDP; try fewer channels (`ethtool -L`)"
         }

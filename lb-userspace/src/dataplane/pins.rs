@@ -100,7 +100,7 @@ fn version(pin_dir: &Path) -> Option<u32> {
     Some(meta.get(&0, 0).ok()?.abi_version)
 }
 
-fn remove_files(directory: &Path) -> io::Result<()> {
+pub(super) fn remove_files(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         fs::remove_file(entry?.path())?;
     }

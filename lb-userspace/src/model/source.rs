@@ -106,7 +106,7 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// An address with the bits behind a prefix cleared.
-fn masked(address: IpAddr, length: u8) -> IpAddr {
+pub(super) fn masked(address: IpAddr, length: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);

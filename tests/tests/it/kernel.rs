@@ -19,6 +19,7 @@ use self::{
 
 mod case;
 mod cases;
+mod decap;
 mod fixture;
 mod host;
 mod machine;

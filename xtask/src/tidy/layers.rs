@@ -34,6 +34,8 @@ const LB_COMMON: &[Layer] = &[
     ("slot", &["limits", "abi"]),
     ("maglev", &["limits", "abi", "hash", "slot"]),
     ("decide", &["limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev"]),
+    // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
+    ("decap", &["limits", "abi", "wire", "parse", "csum", "host"]),
     // Frames and tables in ordinary memory, for the host.
     ("host", &["limits", "abi", "wire", "slot", "decide"]),
 ];

@@ -9,7 +9,7 @@ use tokio::task;
 
 use crate::{
     admin::fixture::{self, Daemon, address, name, weight},
-    cli::{self, Cli, Outcome, execute, explain},
+    cli::{self, Cli, Outcome, execute, explain, tests::decap},
     model::{BackendState, Change},
 };
 
@@ -23,6 +23,7 @@ const DAEMON: cli::Daemon = cli::Daemon {
             .into_iter()
             .collect())
     },
+    decap: decap::STUB,
 };
 
 /// Carries out a command line against a socket.

@@ -12,7 +12,7 @@ use crate::{
     cli::{format, pool, service, status},
 };
 
-fn assert_golden(name: &str, actual: &str) {
+pub(super) fn assert_golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/tests/golden").join(name);
     if env::var_os("SHUNT_WRITE_GOLDEN").is_some() {
         fs::write(&path, actual).unwrap();

@@ -36,6 +36,11 @@ fn every_command_is_understood() {
         "shunt backend drain web 172.17.0.8:1005 172.17.0.9:1006",
         "shunt backend enable web 172.17.0.8:1005",
         "shunt backend weight web 172.17.0.8:1005 1000",
+        "shunt decap eth0",
+        "shunt decap eth0 --mode generic --from 192.0.2.0/24 --from 2001:db8::/32",
+        "shunt decap eth0.5 --address 192.0.2.4 --address 2001:db8::4 --pin-dir /sys/fs/bpf/a",
+        "shunt decap eth0 --status --json",
+        "shunt decap eth0 --detach --pin-dir /sys/fs/bpf/a",
         "shunt detach --pin-dir /sys/fs/bpf/a --state-dir /tmp/b",
         "shunt completions zsh",
         "shunt man --out /tmp/man",
@@ -57,6 +62,14 @@ fn malformed_arguments_get_one_line_that_says_what_to_do() {
         ("shunt backend weight web 10.0.0.1:80 -1", "use 1 to 1000; to stop new flows"),
         ("shunt backend add web 10.0.0.1:80 --weight -1", "use 1 to 1000"),
         ("shunt backend weight web 10.0.0.1:80 heavy", "give a whole number"),
+        ("shunt decap eth/0", "`eth/0`"),
+        ("shunt decap eth0 --mode skb", "write `auto`, `native` or `generic`"),
+        ("shunt decap eth0 --from web", "write an address, such as"),
+        ("shunt decap eth0 --from 192.0.2.0/33", "must be from 0 to 32"),
+        ("shunt decap eth0 --from 192.0.2.1/24", "write 192.0.2.0/24"),
+        ("shunt decap eth0 --address 192.0.2.4:80", "`192.0.2.4:80` is no address"),
+        ("shunt decap eth0 --address 127.0.0.1", "name a unicast address of this host"),
+        ("shunt decap eth0 --address ff02::1", "name a unicast address of this host"),
     ];
     for (line, expected) in cases {
         let error = read(line).unwrap_err();
@@ -79,6 +92,13 @@ fn wrong_usage_is_exit_code_two() {
         "shunt backend weight web 10.0.0.1:80",
         "shunt completions tcsh",
         "shunt run --config a --json",
+        "shunt decap",
+        "shunt decap eth0 eth1",
+        "shunt decap eth0 --json",
+        "shunt decap eth0 --status --detach",
+        "shunt decap eth0 --status --from 192.0.2.0/24",
+        "shunt decap eth0 --detach --address 192.0.2.4",
+        "shunt decap eth0 --status --mode native",
     ];
     for line in lines {
         assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");

@@ -1,7 +1,7 @@
 //! What the small values accept and refuse.
 
 use super::super::{
-    BackendState, Name, Protocol, Vip, Weight,
+    BackendState, Name, Prefix, Protocol, Vip, Weight,
     names::{backend_address, interface_name},
 };
 
@@ -135,4 +135,31 @@ fn columns_are_aligned() {
 #[test]
 fn protocol_numbers() {
     assert_eq!((Protocol::Tcp.number(), Protocol::Udp.number()), (6, 17));
+}
+
+#[test]
+fn prefixes() {
+    for (given, read) in [
+        ("192.0.2.1", "192.0.2.1/32"),
+        ("192.0.2.0/24", "192.0.2.0/24"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("2001:db8::1", "2001:db8::1/128"),
+        ("2001:db8::/33", "2001:db8::/33"),
+        ("::/0", "::/0"),
+    ] {
+        assert_eq!(given.parse::<Prefix>().unwrap().to_string(), read);
+    }
+    for (bad, why) in [
+        ("", "no address or prefix"),
+        ("192.0.2.0/", "no address or prefix"),
+        ("192.0.2.0/24/2", "no address or prefix"),
+        ("web", "no address or prefix"),
+        ("192.0.2.0/33", "from 0 to 32"),
+        ("::/129", "from 0 to 128"),
+        ("192.0.2.1/24", "write 192.0.2.0/24"),
+        ("2001:db8::1/64", "write 2001:db8::/64"),
+    ] {
+        let message = bad.parse::<Prefix>().unwrap_err().to_string();
+        assert!(message.contains(why), "{bad}: {message}");
+    }
 }

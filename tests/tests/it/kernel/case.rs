@@ -137,7 +137,7 @@ impl Case {
 }
 
 /// The lines of 16 bytes that differ, with a mark under each differing byte.
-fn hex_diff(expected: &[u8], found: &[u8]) -> String {
+pub(super) fn hex_diff(expected: &[u8], found: &[u8]) -> String {
     let mut text = String::new();
     if expected.len() != found.len() {
         _ = write!(text, "\n  length: expected {}, found {}", expected.len(), found.len());

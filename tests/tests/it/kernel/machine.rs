@@ -132,23 +132,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Runs the program on a frame; its return value, and the frame afterwards.
     fn test_run(&self, ingress: u32, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
         let program: &Xdp = self.ebpf.program(PROGRAM).context("no such program")?.try_into()?;
-        let end = u32::try_from(frame.len())?;
-        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index,
-        // egress_ifindex.
-        let context = [0, end, 0, ingress, 0, 0].map(u32::to_ne_bytes).concat();
-        let mut out = vec![0; frame.len() + SPARE];
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: Some(&context),
-            ..TestRunOptions::default()
-        };
-        let result = program.test_run(options)?;
-        out.truncate(result.data_size_out as usize);
-        Ok((result.return_value, out))
+        test_run(program, ingress, frame)
     }
 
     /// Every counter that is not zero, which it is afterwards.
@@ -173,7 +159,25 @@ impl Machine {
     }
 }
 
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
+/// Runs a program on a frame; its return value, and the frame afterwards.
+pub(super) fn test_run(program: &Xdp, ingress: u32, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
+    let end = u32::try_from(frame.len())?;
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index,
+    // egress_ifindex.
+    let context = [0, end, 0, ingress, 0, 0].map(u32::to_ne_bytes).concat();
+    let mut out = vec![0; frame.len() + SPARE];
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut out),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    };
+    let result = program.test_run(options)?;
+    out.truncate(result.data_size_out as usize);
+    Ok((result.return_value, out))
+}
+
+pub(super) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
     ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
 }
 

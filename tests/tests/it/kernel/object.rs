@@ -13,7 +13,7 @@ use lb_common::{
         MAX_SERVICES, PROGRAM, RING_CHUNKS, maps,
     },
 };
-use lb_userspace::dataplane::object::OBJECT;
+use lb_userspace::dataplane::object::{DECAP_OBJECT, OBJECT};
 
 use super::{kernel_is_ready, machine};
 
@@ -97,13 +97,16 @@ fn the_maps_are_those_of_the_abi() -> Result<()> {
 /// A panic would be a call of a function of `core::panicking`, or, when the compiler put our panic
 /// handler in its place, an endless loop.
 #[test]
-fn no_panic_is_in_the_object() {
-    let strings = OBJECT.split(|byte| *byte == 0).filter_map(|bytes| str::from_utf8(bytes).ok());
-    // In debug information the name of the module may stand without any function of it.
-    let panics: Vec<_> =
-        strings.filter(|name| name.contains("panic") && *name != "panicking").collect();
-    assert!(panics.is_empty(), "panics: {panics:?}");
+fn no_panic_is_in_the_objects() {
+    for (name, object) in [("shunt-xdp", OBJECT), ("shunt-decap", DECAP_OBJECT)] {
+        let strings =
+            object.split(|byte| *byte == 0).filter_map(|bytes| str::from_utf8(bytes).ok());
+        // In debug information the name of the module may stand without any function of it.
+        let panics: Vec<_> =
+            strings.filter(|name| name.contains("panic") && *name != "panicking").collect();
+        assert!(panics.is_empty(), "panics in {name}: {panics:?}");
 
-    let (instructions, _) = OBJECT.as_chunks::<8>();
-    assert!(!instructions.contains(&ENDLESS_LOOP), "an endless loop: the panic handler");
+        let (instructions, _) = object.as_chunks::<8>();
+        assert!(!instructions.contains(&ENDLESS_LOOP), "the panic handler is in {name}");
+    }
 }
