@@ -58,16 +58,23 @@ pub(super) fn to_client<F: Frame, T: Tables>(
         dst_be: ends.client_be,
     });
     let service = ends.service;
-    let hop = match route {
+    // What is addressed to an address of the balancer (`full-nat`) must not reach its sockets, which
+    // would refuse it: the kernel gets it as the client would.
+    let is_translated = ends.client_be != packet.dst_be;
+    let (hop, unsent) = match route {
         Route::Via { .. } if packet.ttl <= 1 => {
             return Some(Outcome::drop(service, Reason::TtlExpired));
         }
-        Route::Via { .. } => Hop::Here,
-        Route::Unresolved => Hop::Later,
-        Route::Local => return Some(Outcome::pass(0, Reason::ReplyToBalancer)),
-        Route::TooBig => return Some(Outcome::pass(service, Reason::ReplyTooBig)),
-        Route::None => return Some(Outcome::pass(service, Reason::ReplyUnroutable)),
+        Route::Via { .. } => (Hop::Here, Reason::ReplyUnresolved),
+        Route::Unresolved => (Hop::Later, Reason::ReplyUnresolved),
+        Route::TooBig => (Hop::Later, Reason::ReplyTooBig),
+        Route::None => (Hop::Later, Reason::ReplyUnroutable),
+        Route::Local => (Hop::Later, Reason::ReplyToBalancer),
     };
+    if !is_translated && hop == Hop::Later && unsent != Reason::ReplyUnresolved {
+        let service = if unsent == Reason::ReplyToBalancer { 0 } else { service };
+        return Some(Outcome::pass(service, unsent));
+    }
     if origin.flags & ORIGIN_TRACKED == 0 {
         rewrite::end(frame, packet, End::Source, &ends.vip_be, ends.vip_port_be, hop)?;
     } else {
@@ -76,7 +83,7 @@ pub(super) fn to_client<F: Frame, T: Tables>(
         rewrite::both(frame, packet, source, destination, hop)?;
     }
     let Route::Via { ifindex, link } = route else {
-        return Some(Outcome::pass(service, Reason::ReplyUnresolved));
+        return Some(Outcome::pass(service, unsent));
     };
     rewrite::link(frame, &link)?;
     Some(Outcome::send(service, Reason::Returned, ifindex))
