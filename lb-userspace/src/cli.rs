@@ -43,15 +43,13 @@ const MISUSED: u8 = 2;
 struct Outcome {
     /// For standard output.
     out: String,
-    /// For standard error, a line each.
-    notes: Vec<String>,
     /// Whether it did what it was asked for.
     done: bool,
 }
 
 impl Outcome {
     fn text(out: String) -> Self {
-        Self { out, notes: Vec::new(), done: true }
+        Self { out, done: true }
     }
 
     /// A view as JSON, or in words.
@@ -88,9 +86,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
 /// Carries out a command and prints what it came to.
 pub fn run(cli: Cli, daemon: &Daemon) -> ExitCode {
     let result = execute(cli, daemon).and_then(|outcome| {
-        for note in &outcome.notes {
-            eprintln!("{note}");
-        }
         print(&outcome.out).context("cannot write to standard output")?;
         Ok(outcome.done)
     });

@@ -13,7 +13,7 @@ use super::{
         Status,
     },
 };
-use crate::model::{AttachMode, BackendState, Change, ChangeError, Forward, Name, Weight};
+use crate::model::{AttachMode, BackendState, Change, ChangeError, Forward, Name, Udp, Weight};
 
 pub(crate) fn name(name: &str) -> Name {
     name.parse().unwrap()
@@ -71,9 +71,16 @@ pub(crate) fn status() -> Status {
         listen: "192.0.2.10:80/tcp".parse().unwrap(),
         pool: name("web"),
         forward: Forward::Nat,
+        source: vec![],
+        source_ports: None,
+        udp: None,
+        idle_timeout_ms: 900_000,
         vip_interface: Some("eth0".to_owned()),
         slots: 4096,
         owners: [(address("172.17.0.4:1001"), 1024), (address("172.17.0.6:1003"), 3072)].into(),
+        moving: 1365,
+        previous: [(address("172.17.0.5:1002"), 1365)].into(),
+        server_ids: None,
         packets: [
             ("forwarded".to_owned(), counter(12_345, 1_300_000)),
             ("returned".to_owned(), counter(999, 70_000)),
@@ -85,10 +92,17 @@ pub(crate) fn status() -> Status {
         name: name("dns"),
         listen: "[2001:db8::10]:53/udp".parse().unwrap(),
         pool: name("dns"),
-        forward: Forward::Dsr,
+        forward: Forward::Gue,
+        source: vec!["2001:db8:5::/112".parse().unwrap()],
+        source_ports: None,
+        udp: Some(Udp::Quic),
+        idle_timeout_ms: 120_000,
         vip_interface: None,
         slots: 4096,
         owners: [(address("[2001:db8::4]:53"), 4096)].into(),
+        moving: 0,
+        previous: [].into(),
+        server_ids: Some([(address("[2001:db8::4]:53"), "d7409b46".to_owned())].into()),
         packets: [].into(),
     };
     let dns = PoolView {

@@ -8,7 +8,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AttachMode, BackendState, Forward, Name, Prefix, Vip, Weight};
+use crate::model::{
+    AttachMode, BackendState, Forward, Name, PortRange, Prefix, SourcePrefix, Udp, Vip, Weight,
+};
 
 /// `GET /v1/status`: the daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,12 +57,28 @@ pub struct ServiceView {
     pub pool: Name,
     /// Forwarding mode.
     pub forward: Forward,
+    /// Addresses that stand as source in the packets to backends, where those are not the client's
+    /// or the balancer's own.
+    pub source: Vec<SourcePrefix>,
+    /// Source ports, if the mode is `full-nat`.
+    pub source_ports: Option<PortRange>,
+    /// What is remembered of flows, if the protocol is UDP.
+    pub udp: Option<Udp>,
+    /// A flow without packets for so many milliseconds is over.
+    pub idle_timeout_ms: u64,
     /// Interface on which the daemon keeps the address of the VIP, if it does.
     pub vip_interface: Option<String>,
     /// Slots of its ring.
     pub slots: u32,
     /// Slots of its ring by the backend that owns them.
     pub owners: BTreeMap<SocketAddr, u32>,
+    /// Slots that have changed their owner, and may have flows that are older than that.
+    pub moving: u32,
+    /// Those of them by the backend that keeps the older flows.
+    pub previous: BTreeMap<SocketAddr, u32>,
+    /// Server ids that QUIC connection ids name, in hexadecimal digits as they stand there; nothing
+    /// if the service does not read them.
+    pub server_ids: Option<BTreeMap<SocketAddr, String>>,
     /// Its packets by reason; reasons never met are left out.
     pub packets: BTreeMap<String, CounterView>,
 }

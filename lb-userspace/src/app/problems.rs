@@ -1,5 +1,7 @@
 //! What on this host keeps packets from flowing, and what to do about it.
 
+mod sources;
+
 use std::{fs, net::IpAddr};
 
 use crate::{
@@ -18,6 +20,7 @@ pub(super) fn problems(
     interfaces(desired, links, &mut found);
     vip_interfaces(desired, links, &mut found);
     sysctls(desired, local, &mut found);
+    sources::check(desired, local, &mut found);
     next_hop_interfaces(desired, next_hops, &mut found);
     for (address, next_hop) in next_hops {
         if let Err(reason) = next_hop {
@@ -54,14 +57,14 @@ fn vip_interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
     }
 }
 
-/// Replies in `nat` mode are routed by the kernel's tables, which it consults only where it may
+/// Replies in `nat` and `full-nat` are routed by the kernel's tables, which it consults only where it may
 /// forward.
 fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) {
     for ipv4 in [true, false] {
         let vips: Vec<IpAddr> = desired
             .services
             .values()
-            .filter(|service| service.forward == Forward::Nat)
+            .filter(|service| matches!(service.forward, Forward::Nat | Forward::FullNat))
             .map(|service| service.listen.address.ip())
             .filter(|vip| vip.is_ipv4() == ipv4)
             .collect();
@@ -73,7 +76,7 @@ fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) 
             let name = &interface.name;
             if is_off(&format!("{family}/conf/{name}/forwarding")) {
                 found.push(format!(
-                    "`nat` needs forwarding on {name}, or no reply gets back to its client: sysctl -w net.{family}.conf.{name}.forwarding=1"
+                    "`nat` and `full-nat` need forwarding on {name}, or no reply gets back to its client: sysctl -w net.{family}.conf.{name}.forwarding=1"
                 ));
             }
             let vip_is_local = vips.iter().any(|vip| local.iter().any(|(_, ip)| ip == vip));

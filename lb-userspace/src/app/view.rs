@@ -13,8 +13,8 @@ use crate::{
         BackendView, CounterView, InterfaceView, NextHopView, PoolView, ServiceView, Status,
     },
     dataplane::{DataplaneError, counters::ByReason, netlink::NextHop},
-    model::{Backend, Name, Pool, Service},
-    reconcile::compile::{identity, vip_endpoint},
+    model::{Backend, Forward, Name, Pool, Protocol, Service, Udp, quic::server_id},
+    reconcile::compile::{address_of, identity, vip_endpoint},
 };
 
 /// The daemon at a glance.
@@ -46,6 +46,14 @@ pub(super) fn status(
         packets: by_name(&packets),
         problems,
     })
+}
+
+/// Slots of a ring by backend.
+#[derive(Default)]
+struct Ring {
+    owners: BTreeMap<SocketAddr, u32>,
+    moving: u32,
+    previous: BTreeMap<SocketAddr, u32>,
 }
 
 struct View<'a> {
@@ -83,35 +91,55 @@ impl<'a> View<'a> {
             Some(entry) => self.controller.dataplane.packets(entry.id)?,
             None => ByReason::new(),
         };
+        let ring = entry.map(|entry| self.ring(service, entry.ring_base)).unwrap_or_default();
+        let is_quic = service.udp == Udp::Quic;
         let shown = ServiceView {
             name: name.clone(),
             listen: service.listen,
             pool: service.pool.clone(),
             forward: service.forward,
+            source: service.source.clone(),
+            source_ports: (service.forward == Forward::FullNat).then_some(service.source_ports),
+            udp: (service.listen.protocol == Protocol::Udp).then_some(service.udp),
+            idle_timeout_ms: u64::try_from(service.idle_timeout.as_millis()).unwrap_or(u64::MAX),
             vip_interface: service.vip_interface.clone(),
             slots: entry.map_or(0, |entry| entry.ring_mask + 1),
-            owners: entry.map_or_else(BTreeMap::new, |entry| self.owners(service, entry.ring_base)),
+            owners: ring.owners,
+            moving: ring.moving,
+            previous: ring.previous,
+            server_ids: is_quic.then(|| self.server_ids(service)),
             packets: by_name(&packets),
         };
         Ok((shown, packets))
     }
 
-    /// Slots by the backend that owns them.
-    fn owners(&self, service: &Service, ring_base: u32) -> BTreeMap<SocketAddr, u32> {
-        let mut by_id: HashMap<u32, u32> = HashMap::new();
-        for word in self.controller.image.rings.get(&ring_base).into_iter().flatten() {
-            *by_id.entry(Slot::from_word(*word).owner()).or_default() += 1;
+    fn ring(&self, service: &Service, base: u32) -> Ring {
+        let mut ring = Ring::default();
+        if let Some(pool) = self.controller.desired.pools.get(&service.pool) {
+            ring.owners = pool.backends.keys().map(|address| (*address, 0)).collect();
         }
-        let Some(pool) = self.controller.desired.pools.get(&service.pool) else {
-            return BTreeMap::new();
-        };
-        pool.backends
-            .keys()
-            .map(|address| {
-                let id = self.ids.get(&identity(&service.pool, *address));
-                (*address, id.and_then(|id| by_id.get(id)).copied().unwrap_or(0))
-            })
-            .collect()
+        let image = &self.controller.image;
+        let address = |id| image.backends.get(&id).map(address_of);
+        for word in image.rings.get(&base).into_iter().flatten() {
+            let slot = Slot::from_word(*word);
+            if let Some(owner) = address(slot.owner()) {
+                *ring.owners.entry(owner).or_default() += 1;
+            }
+            if slot.is_moving() {
+                ring.moving += 1;
+                if let Some(previous) = address(slot.previous()) {
+                    *ring.previous.entry(previous).or_default() += 1;
+                }
+            }
+        }
+        ring
+    }
+
+    fn server_ids(&self, service: &Service) -> BTreeMap<SocketAddr, String> {
+        let seed = self.controller.desired.daemon.seed;
+        let pool = self.controller.desired.pools.get(&service.pool);
+        let addresses = pool.into_iter().flat_map(|pool| pool.backends.keys());
+        addresses.map(|it| (*it, format!("{:08x}", server_id(seed, *it)))).collect()
     }
 
     fn pool(&self, name: &Name, pool: &Pool) -> Result<PoolView, DataplaneError> {

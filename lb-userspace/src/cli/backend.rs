@@ -22,9 +22,6 @@ use crate::{
     model::{BackendState, Change, Name, Weight},
 };
 
-/// Said after a drain for as long as the program does not track flows.
-const DRAIN_NOTE: &str = "note: this version does not track connections yet, so those already open to a drained backend move to other backends now and will be reset";
-
 const COLUMNS: [Column; 6] = [
     Text("BACKEND"),
     Number("WEIGHT"),
@@ -44,11 +41,7 @@ pub(super) async fn backend(client: &Client, command: BackendCommand) -> anyhow:
         BackendCommand::Remove(members) => {
             change(client, &members, |pool, address| Change::RemoveBackend { pool, address }).await
         }
-        BackendCommand::Drain(members) => {
-            let mut outcome = set_state(client, &members, BackendState::Drained).await?;
-            outcome.notes.push(DRAIN_NOTE.to_owned());
-            Ok(outcome)
-        }
+        BackendCommand::Drain(members) => set_state(client, &members, BackendState::Drained).await,
         BackendCommand::Enable(members) => set_state(client, &members, BackendState::Enabled).await,
         BackendCommand::Weight { pool, address, weight } => {
             set_weight(client, pool, address, weight).await

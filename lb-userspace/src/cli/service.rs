@@ -1,11 +1,13 @@
 //! `shunt service`: the VIPs and how their packets are spread.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+mod shares;
 
-use lb_common::abi::Reason;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use lb_common::{abi::Reason, quic};
 
 use super::{
-    Outcome, backend, format, status,
+    Outcome, format, status,
     table::{
         self,
         Column::{Number, Text},
@@ -15,9 +17,9 @@ use super::{
 use crate::{
     admin::{
         client::Client,
-        types::{BackendView, CounterView, PoolView, ServiceView},
+        types::{CounterView, PoolView, ServiceView},
     },
-    model::Name,
+    model::{Name, duration},
 };
 
 pub(super) async fn list(client: &Client, json: bool) -> anyhow::Result<Outcome> {
@@ -72,52 +74,55 @@ pub(super) fn words(service: &ServiceView, pool: &PoolView) -> String {
         || "the operator's to configure".to_owned(),
         |interface| format!("kept on {interface} by the daemon"),
     );
-    let head = format!(
-        "service {}\n  listen   {}\n  address  {address}\n  forward  {}\n  pool     {}\n  slots    {}\n",
-        service.name,
-        service.listen,
-        service.forward.name(),
-        service.pool,
-        format::thousands(service.slots.into()),
-    );
-    [head, shares(service, pool), status::reasons(&service.packets)].join("\n")
+    let mut lines = vec![
+        ("listen", service.listen.to_string()),
+        ("address", address),
+        ("forward", service.forward.name().to_owned()),
+        ("pool", service.pool.to_string()),
+    ];
+    if !service.source.is_empty() {
+        lines.push(("source", source(service)));
+    }
+    if let Some(udp) = service.udp {
+        lines.push(("udp", udp.name().to_owned()));
+    }
+    lines.push(("idle", duration::text(Duration::from_millis(service.idle_timeout_ms))));
+    let slots = format::thousands(service.slots.into());
+    lines.push((
+        "slots",
+        match service.moving {
+            0 => slots,
+            moving => format!("{slots} ({} moving)", format::thousands(moving.into())),
+        },
+    ));
+    let mut head = format!("service {}\n", service.name);
+    for (what, text) in lines {
+        head.push_str(&format!("  {what:7}  {text}\n"));
+    }
+    let mut parts = vec![head, shares::table(service, pool)];
+    parts.extend(service.server_ids.as_ref().map(server_ids));
+    parts.push(status::reasons(&service.packets));
+    parts.join("\n")
 }
 
-/// The backends of the pool with their part of the ring, and owners that have left the pool.
-fn shares(service: &ServiceView, pool: &PoolView) -> String {
-    let mut table = Table::new(&[
-        Text("BACKEND"),
-        Number("WEIGHT"),
-        Text("STATE"),
-        Number("SLOTS"),
-        Number("SHARE"),
-        Text("NEXT HOP"),
-    ]);
-    let members: BTreeMap<SocketAddr, &BackendView> =
-        pool.backends.iter().map(|backend| (backend.address, backend)).collect();
-    let mut row = |who: String, backend: Option<&BackendView>, slots: u32| {
-        let of = |cell: fn(&BackendView) -> String| backend.map_or_else(|| "-".to_owned(), cell);
-        table.row([
-            who,
-            of(|backend| backend.weight.to_string()),
-            of(|backend| backend::state(backend.state).to_owned()),
-            format::thousands(slots.into()),
-            format::share(slots, service.slots),
-            of(|backend| backend::next_hop(&backend.next_hop)),
-        ]);
-    };
-    for (address, backend) in &members {
-        let slots = service.owners.get(address).copied().unwrap_or(0);
-        row(address.to_string(), Some(backend), slots);
+/// Source addresses, and ports if those are replaced, too.
+fn source(service: &ServiceView) -> String {
+    let prefixes: Vec<_> = service.source.iter().map(ToString::to_string).collect();
+    match service.source_ports {
+        Some(ports) => format!("{} ports {ports}", prefixes.join(", ")),
+        None => prefixes.join(", "),
     }
-    for (address, slots) in &service.owners {
-        if !members.contains_key(address) {
-            row(address.to_string(), None, *slots);
-        }
+}
+
+/// What the connection ids of QUIC servers must look like.
+fn server_ids(ids: &BTreeMap<SocketAddr, String>) -> String {
+    let mut table = Table::new(&[Text("BACKEND"), Text("SERVER ID")]);
+    for (address, id) in ids {
+        table.row([address.to_string(), id.clone()]);
     }
-    let unowned = service.slots.saturating_sub(service.owners.values().sum());
-    if unowned > 0 {
-        row("(nobody)".to_owned(), None, unowned);
-    }
-    table.to_string()
+    format!(
+        "{table}\nConnection ids name a server by an octet below {:#04x}, its server id, and at least {} random bytes.\n",
+        1 << 5,
+        quic::LEAST_CID_LEN - quic::SERVER_ID_LEN - 1,
+    )
 }

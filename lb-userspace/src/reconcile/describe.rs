@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Edit, difference};
-use crate::model::{AttachMode, Backend, BackendState, Desired, Name, Pool, Service, duration};
+use crate::model::{
+    AttachMode, Backend, BackendState, Desired, Name, Pool, PortRange, Service, Udp, duration,
+};
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
 pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
@@ -82,10 +84,25 @@ fn backend(backend: Backend) -> String {
     }
 }
 
+/// Where its packets go, and what is set besides: defaults are not mentioned.
 fn service(service: &Service) -> String {
-    let vip = match &service.vip_interface {
-        Some(interface) => format!(", address on {interface}"),
-        None => String::new(),
-    };
-    format!("{} to {} by {}{vip}", service.listen, service.pool, service.forward.name())
+    let Service { listen, pool, forward, source, source_ports, .. } = service;
+    let mut text = format!("{listen} to {pool} by {}", forward.name());
+    let mut say = |what: &str, value: &str| text.push_str(&format!(", {what} {value}"));
+    for prefix in source {
+        say("source", &prefix.to_string());
+    }
+    if *source_ports != PortRange::default() {
+        say("ports", &source_ports.to_string());
+    }
+    if service.udp != Udp::default() {
+        say("udp", service.udp.name());
+    }
+    if service.idle_timeout != Service::idle_timeout_of(listen.protocol) {
+        say("idle-timeout", &duration::text(service.idle_timeout));
+    }
+    if let Some(interface) = &service.vip_interface {
+        say("address on", interface);
+    }
+    text
 }

@@ -127,8 +127,9 @@ fn overtaken_changes_are_dropped_and_the_others_made() {
 #[test]
 fn changes_that_obey_the_rules_only_together_are_replayed_together() {
     let dir = tempfile::tempdir().unwrap();
-    // A backend moves from one `nat` service to another; for a moment it belongs to both.
-    let moved = [add("api", "10.0.0.2:80"), remove("web", "10.0.0.2:80")];
+    // A backend of the wrong address family is replaced by one of the right.
+    let wrong = "[2001:db8::1]:80";
+    let moved = [add("web", wrong), remove("web", wrong), add("web", "10.0.0.7:80")];
     let (mut journal, desired) = Journal::replay(dir.path(), &file()).unwrap();
     assert!(desired.with(&moved[..1]).is_err());
     let expected = desired.with(&moved).unwrap();

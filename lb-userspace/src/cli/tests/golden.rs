@@ -10,6 +10,7 @@ use crate::{
         types::NextHopView,
     },
     cli::{format, pool, service, status},
+    model::{Forward, PortRange},
 };
 
 pub(super) fn assert_golden(name: &str, actual: &str) {
@@ -59,6 +60,7 @@ fn an_interface_without_the_program_stands_out() {
 fn a_service_looks_as_it_should() {
     let status = fixture::status();
     assert_golden("service-show.txt", &service::words(&status.services[1], &status.pools[2]));
+    assert_golden("service-show-quic.txt", &service::words(&status.services[0], &status.pools[0]));
 }
 
 #[test]
@@ -66,9 +68,22 @@ fn slots_without_a_member_as_owner_are_shown() {
     let mut status = fixture::status();
     let web = &mut status.services[1];
     web.owners = [(address("172.17.0.4:1001"), 2048), (address("172.17.0.9:1006"), 1024)].into();
+    web.previous.insert(address("172.17.0.8:1007"), 5);
+    web.forward = Forward::FullNat;
+    web.source = vec!["198.51.100.64/28".parse().unwrap()];
+    web.source_ports = Some(PortRange::default());
     web.vip_interface = None;
     web.packets.clear();
     assert_golden("service-show-changing.txt", &service::words(web, &status.pools[2]));
+}
+
+#[test]
+fn nothing_is_said_of_moving_slots_where_none_move() {
+    let mut status = fixture::status();
+    let web = &mut status.services[1];
+    (web.moving, web.previous) = (0, [].into());
+    let words = service::words(web, &status.pools[2]);
+    assert!(!words.contains("moving") && !words.contains("PREVIOUS"), "{words}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{super::describe::describe, World, example, name};
-use crate::model::{AttachMode, BackendState, Forward, Health, Interface, Pool, health::Probe};
+use crate::model::{
+    AttachMode, BackendState, Forward, Health, Interface, Pool, Udp, health::Probe,
+};
 
 #[test]
 fn nothing_changed() {
@@ -84,4 +86,24 @@ fn settings_of_a_pool() {
     after.pools.insert(name("new"), new);
     let added = ["+ pool new".to_owned(), format!("~ health of new: none -> {check}")];
     assert_eq!(describe(&before, &after), added);
+}
+
+#[test]
+fn settings_of_a_service() {
+    let before = example().desired;
+    let mut after = before.clone();
+    let dns = after.services.get_mut(&name("dns-udp")).unwrap();
+    dns.udp = Udp::Tracked;
+    dns.idle_timeout = Duration::from_secs(90);
+    let web = after.services.get_mut(&name("web")).unwrap();
+    web.forward = Forward::FullNat;
+    web.source = vec!["198.51.100.64/28".parse().unwrap()];
+    web.source_ports = "20000-29999".parse().unwrap();
+    assert_eq!(
+        describe(&before, &after),
+        [
+            "~ service dns-udp: 192.0.2.2:53/udp to dns by nat -> 192.0.2.2:53/udp to dns by nat, udp tracked, idle-timeout 90s",
+            "~ service web: 192.0.2.1:80/tcp to web by dsr -> 192.0.2.1:80/tcp to web by full-nat, source 198.51.100.64/28, ports 20000-29999",
+        ]
+    );
 }
