@@ -230,8 +230,8 @@ fn settings_of_a_service() {
         ("udp = \"stateless\"", &["`udp`: 192.0.2.1:80/tcp is TCP, whose"]),
         ("idle-timeout = 900", &["must be a string, not the integer 900", "\"15m\""]),
         ("idle-timeout = \"900\"", &["`900` is not a duration"]),
-        ("idle-timeout = \"999ms\"", &["out of range; use 1s to 12h"]),
-        ("idle-timeout = \"43201s\"", &["out of range; use 1s to 12h"]),
+        ("idle-timeout = \"999ms\"", &["out of range; use 1s to 8h"]),
+        ("idle-timeout = \"28801s\"", &["out of range; use 1s to 8h"]),
         ("timeout = \"1s\"", &["write `idle-timeout`"]),
         ("drain-timeout = \"1s\"", &["belongs to the [[pool]]"]),
     ];
@@ -243,7 +243,7 @@ fn settings_of_a_service() {
         ("source-ports = \"1024\"", "write two ports"),
         ("source-ports = \"2000-1000\"", "lower port first"),
         ("source-ports = \"1000-1100\"", "too small (101 of at least 256 ports)"),
-        ("idle-timeout = \"0s\"", "out of range; use 1s to 12h"),
+        ("idle-timeout = \"0s\"", "out of range; use 1s to 8h"),
     ];
     for (line, words) in cases {
         let (text, number) = file_with("service", &format!("{full_nat}{line}"));
