@@ -24,12 +24,19 @@ use crate::{
 pub struct HostFrame {
     bytes: Vec<u8>,
     ingress: u32,
+    headroom: usize,
 }
 
 impl HostFrame {
     /// A frame that arrived on an interface.
     pub fn new(bytes: Vec<u8>, ingress: u32) -> Self {
-        Self { bytes, ingress }
+        Self { bytes, ingress, headroom: usize::MAX }
+    }
+
+    /// With so many bytes of room in front, where there is room without end otherwise.
+    #[must_use]
+    pub fn with_headroom(self, headroom: usize) -> Self {
+        Self { headroom, ..self }
     }
 
     /// Its bytes.
@@ -61,13 +68,17 @@ impl Frame for HostFrame {
     }
 
     fn grow_head(&mut self, bytes: usize) -> Option<()> {
+        self.headroom = self.headroom.checked_sub(bytes)?;
         // What is there is not defined: a value that a test would notice.
         self.bytes.splice(..0, std::iter::repeat_n(0xee, bytes));
         Some(())
     }
 
     fn shrink_head(&mut self, bytes: usize) -> Option<()> {
-        (bytes <= self.bytes.len()).then(|| drop(self.bytes.drain(..bytes)))
+        (bytes <= self.bytes.len()).then(|| {
+            self.bytes.drain(..bytes);
+            self.headroom = self.headroom.saturating_add(bytes);
+        })
     }
 }
 

@@ -2,9 +2,18 @@
 
 use std::fmt::{self, Write};
 
-use lb_common::abi::{Counter, Reason, Verdict};
+use anyhow::{Result, ensure};
+use lb_common::{
+    abi::{Counter, Reason, Verdict},
+    slot::Slot,
+    time,
+};
 
-use super::services::Spec;
+use super::{
+    fixture::SlotRow,
+    memory::{Flow, Memory, WayBack},
+    services::Spec,
+};
 
 /// A frame and what must become of it.
 #[derive(Debug)]
@@ -14,7 +23,11 @@ pub(crate) struct Case {
     pub(crate) ingress: u32,
     /// Frames that arrive before, by interface; nothing is asserted of them.
     pub(crate) before: Vec<(u32, Vec<u8>)>,
+    /// What the tables hold before.
+    pub(crate) memory: Memory,
     pub(crate) input: Vec<u8>,
+    /// Bytes of room in front of the frame, if there are few.
+    pub(crate) headroom: Option<usize>,
     pub(crate) expected: Outcome,
     /// Why the kernel cannot be asked, if it cannot.
     pub(crate) host_only: Option<&'static str>,
@@ -30,6 +43,35 @@ pub(crate) struct Outcome {
     pub(crate) backends: Vec<(u32, Counter)>,
     /// The frame afterwards.
     pub(crate) frame: Vec<u8>,
+    /// What the tables hold afterwards.
+    pub(crate) memory: Memory,
+    /// Every slot that has another stamp than before.
+    pub(crate) stamped: Vec<Stamped>,
+}
+
+/// A slot that has been stamped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stamped {
+    pub(crate) service: u32,
+    pub(crate) place: u32,
+    /// Ticks since the stamp.
+    pub(crate) age: u16,
+}
+
+impl Stamped {
+    /// What was done to a slot, if anything. Only its stamp can be changed.
+    pub(crate) fn of(row: &SlotRow, found: Slot, now: u32) -> Result<Option<Self>> {
+        let before = row.at(now);
+        if found == before {
+            return Ok(None);
+        }
+        let (service, place) = (row.service, row.place);
+        ensure!(
+            found.stamped(0) == before.stamped(0),
+            "slot {place} of service {service} was {before:x?} and is {found:x?}"
+        );
+        Ok(Some(Self { service, place, age: time::since(found.stamp(), now) }))
+    }
 }
 
 /// A case whose end is still open.
@@ -38,12 +80,15 @@ pub(crate) struct Draft {
     name: String,
     ingress: u32,
     before: Vec<(u32, Vec<u8>)>,
+    memory: Memory,
+    headroom: Option<usize>,
     input: Vec<u8>,
 }
 
 /// A frame that arrives on an interface.
 pub(crate) fn case(name: impl Into<String>, ingress: u32, input: Vec<u8>) -> Draft {
-    Draft { name: name.into(), ingress, before: Vec::new(), input }
+    let (before, memory) = (Vec::new(), Memory::default());
+    Draft { name: name.into(), ingress, before, memory, headroom: None, input }
 }
 
 impl Draft {
@@ -51,6 +96,23 @@ impl Draft {
     pub(crate) fn after(mut self, ingress: u32, frame: Vec<u8>) -> Self {
         self.before.push((ingress, frame));
         self
+    }
+
+    /// With flows that are remembered.
+    pub(crate) fn with_flows(mut self, flows: impl IntoIterator<Item = Flow>) -> Self {
+        self.memory.flows.extend(flows);
+        self
+    }
+
+    /// With ways back that are remembered.
+    pub(crate) fn with_ways(mut self, ways: impl IntoIterator<Item = WayBack>) -> Self {
+        self.memory.ways.extend(ways);
+        self
+    }
+
+    /// With so many bytes of room in front of the frame.
+    pub(crate) fn headroom(self, bytes: usize) -> Self {
+        Self { headroom: Some(bytes), ..self }
     }
 
     /// Passes untouched and belongs to no service.
@@ -66,6 +128,11 @@ impl Draft {
     /// Passes rewritten.
     pub(crate) fn passes_as(self, spec: &Spec, reason: Reason, frame: Vec<u8>) -> Case {
         self.ends(Verdict::Pass, spec.id, reason, Some(frame))
+    }
+
+    /// Is dropped after it was changed.
+    pub(crate) fn drops_as(self, spec: &Spec, reason: Reason, frame: Vec<u8>) -> Case {
+        self.ends(Verdict::Drop, spec.id, reason, Some(frame))
     }
 
     /// Is dropped.
@@ -86,7 +153,7 @@ impl Draft {
         spec: &Spec,
         frame: Vec<u8>,
     ) -> Case {
-        let counter = Counter { packets: 1, bytes: frame.len() as u64 };
+        let counter = Counter { packets: 1, bytes: self.input.len() as u64 };
         let mut case = self.ends(verdict, spec.id, Reason::Forwarded, Some(frame));
         case.expected.backends = vec![(spec.first_backend + place, counter)];
         case
@@ -104,9 +171,11 @@ impl Draft {
             counted: vec![(service, reason, counter)],
             backends: Vec::new(),
             frame: frame.unwrap_or_else(|| self.input.clone()),
+            memory: self.memory.clone().sorted(),
+            stamped: Vec::new(),
         };
-        let Self { name, ingress, before, input } = self;
-        Case { name, ingress, before, input, expected, host_only: None }
+        let Self { name, ingress, before, memory, headroom, input } = self;
+        Case { name, ingress, before, memory, input, headroom, expected, host_only: None }
     }
 }
 
@@ -114,6 +183,23 @@ impl Case {
     /// Only for the host build.
     pub(crate) fn host_only(self, why: &'static str) -> Self {
         Self { host_only: Some(why), ..self }
+    }
+
+    /// With these flows and ways back remembered afterwards, and no others.
+    pub(crate) fn leaves(
+        mut self,
+        flows: impl IntoIterator<Item = Flow>,
+        ways: impl IntoIterator<Item = WayBack>,
+    ) -> Self {
+        let (flows, ways) = (flows.into_iter().collect(), ways.into_iter().collect());
+        self.expected.memory = Memory { flows, ways }.sorted();
+        self
+    }
+
+    /// With a slot of the service stamped.
+    pub(crate) fn stamps(mut self, spec: &Spec, place: u32) -> Self {
+        self.expected.stamped.push(Stamped { service: spec.id, place, age: 0 });
+        self
     }
 
     /// What is wrong with an outcome, if anything is.
@@ -131,6 +217,9 @@ impl Case {
         line("verdict", &self.expected.verdict, &found.verdict);
         line("counted", &self.expected.counted, &found.counted);
         line("backends", &self.expected.backends, &found.backends);
+        line("flows", &self.expected.memory.flows, &found.memory.flows);
+        line("ways back", &self.expected.memory.ways, &found.memory.ways);
+        line("stamped", &self.expected.stamped, &found.stamped);
         text.push_str(&hex_diff(&self.expected.frame, &found.frame));
         Some(text)
     }

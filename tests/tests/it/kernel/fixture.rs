@@ -1,113 +1,186 @@
 //! The services, backends and routes of all cases, as tables for the host and for the kernel.
 
+use std::net::{IpAddr, SocketAddr};
+
 use lb_common::{
-    abi::{self, AddrBe, BACKEND_RESOLVED, Endpoint, ForwardMode, Origin},
+    abi::{
+        self, AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, Endpoint, ForwardMode, ORIGIN_STATELESS,
+        ORIGIN_TRACKED, Origin, ServerId, Tracking,
+    },
     decide::Route,
     host::{HostTables, addr_be, endpoint},
     limits::{MAX_BACKENDS, RING_SLOTS},
     slot::Slot,
+    time,
 };
 
 use super::{
+    memory::ROOM,
     network::{self, Links},
-    services::{SERVICES, Spec, Way},
+    services::{self, IDLE, Ring, SEED, Spec, Way, moving},
 };
 
-/// Seed of every service.
-const SEED: u64 = 0x0123_4567_89ab_cdef;
+/// Ticks since slots began to move.
+pub(crate) const MOVING_SINCE: u32 = 77;
 
 /// What the tables hold.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) services: Vec<(Endpoint, abi::Service)>,
-    pub(crate) slots: Vec<(u32, Slot)>,
+    /// By service and place in its ring.
+    pub(crate) slots: Vec<SlotRow>,
     pub(crate) backends: Vec<(u32, abi::Backend)>,
     pub(crate) origins: Vec<(Endpoint, Origin)>,
+    pub(crate) servers: Vec<(ServerId, u32)>,
     /// What the kernel's routing table answers; it has its own.
     pub(crate) routes: Vec<(AddrBe, Route)>,
+}
+
+/// A slot of a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotRow {
+    pub(crate) service: u32,
+    pub(crate) place: u32,
+    /// Its index in the ring table.
+    pub(crate) index: u32,
+    slot: Slot,
+}
+
+impl SlotRow {
+    /// The slot in a tick, before any packet.
+    pub(crate) fn at(&self, now: u32) -> Slot {
+        if self.slot.is_moving() {
+            return self.slot.stamped(time::stamp(now.wrapping_sub(MOVING_SINCE)));
+        }
+        self.slot
+    }
 }
 
 impl Rows {
     /// The rows for interfaces with these numbers.
     pub(crate) fn new(links: &Links) -> Self {
         let mut rows = Self { routes: network::routes(links), ..Self::default() };
-        for spec in &SERVICES {
-            rows.add(spec, links);
+        for spec in services::all() {
+            rows.add(&spec, links);
         }
         rows
     }
 
     fn add(&mut self, spec: &Spec, links: &Links) {
         // The last ring ends with the table.
-        let ring_base = RING_SLOTS - (27 - spec.id) * 8;
+        let after = u32::try_from(services::all().len()).expect("a few") - spec.id;
+        let ring_base = RING_SLOTS - (after + 1) * 8;
         let vip = endpoint(spec.vip(), spec.protocol);
-        let (ring_mask, mode) = (spec.slots - 1, spec.mode as u8);
-        let service = abi::Service {
-            id: spec.id,
-            ring_base,
-            ring_mask,
-            mode,
-            seed: SEED,
-            ..abi::Service::default()
-        };
-        self.services.push((vip, service));
-        for slot in 0..spec.slots {
-            let owner = spec.backends.min(1) * (spec.first_backend + slot % spec.backends.max(1));
-            // Where older flows belonged does not matter yet.
-            let moving = slot % 2 == 1;
-            let word =
-                if moving { Slot::moving(owner, owner, 5, 0) } else { Slot::settled(owner, 4) };
-            self.slots.push((ring_base + slot, word));
+        self.services.push((vip, service(spec, ring_base)));
+        for place in 0..spec.slots() {
+            let (service, index) = (spec.id, ring_base + place);
+            self.slots.push(SlotRow { service, place, index, slot: slot(spec, place) });
         }
         let in_table = |place: &u32| spec.first_backend + place < MAX_BACKENDS;
         for place in (0..spec.backends).filter(in_table) {
             let id = spec.first_backend + place;
-            let (entry, origin) = (backend(spec, place, links), origin(spec, &vip, id));
-            self.backends.push((id, entry));
-            if spec.mode == ForwardMode::Nat {
-                self.origins.push((endpoint(spec.backend(place), spec.protocol), origin));
+            if !self.backends.iter().any(|(other, _)| *other == id) {
+                self.backends.push((id, backend(spec, place, links)));
+            }
+            self.add_origin(spec, place, &vip);
+            if spec.tracking == Tracking::Quic {
+                let server_be = u32::from_ne_bytes(moving::server(spec.first_backend, place));
+                self.servers.push((ServerId { service: spec.id, server_be }, id));
             }
         }
     }
 
-    /// Tables of the host build.
-    pub(crate) fn host_tables(&self) -> HostTables {
+    /// The first service that has a backend is the one of replies that are not remembered, if it is
+    /// `nat`.
+    fn add_origin(&mut self, spec: &Spec, place: u32, vip: &Endpoint) {
+        let flags = match spec.mode {
+            ForwardMode::Nat => ORIGIN_STATELESS,
+            ForwardMode::FullNat => ORIGIN_TRACKED,
+            ForwardMode::Dsr | ForwardMode::Ipip | ForwardMode::Gue => return,
+        };
+        let key = endpoint(spec.backend(place), spec.protocol);
+        if let Some((_, first)) = self.origins.iter_mut().find(|(other, _)| *other == key) {
+            first.flags |= ORIGIN_TRACKED;
+            return;
+        }
+        let (vip_be, port_be) = (vip.addr_be, vip.port_be);
+        let backend = spec.first_backend + place;
+        self.origins.push((key, Origin { vip_be, port_be, flags, service: spec.id, backend }));
+    }
+
+    /// Tables of the host build in a tick.
+    pub(crate) fn host_tables(&self, now: u32) -> HostTables {
+        let slots = self.slots.iter().map(|row| (row.index, row.at(now)));
         HostTables {
+            now: now.into(),
+            room: ROOM as usize,
             services: self.services.iter().copied().collect(),
-            slots: std::cell::RefCell::new(self.slots.iter().copied().collect()),
+            slots: std::cell::RefCell::new(slots.collect()),
             backends: self.backends.iter().copied().collect(),
             origins: self.origins.iter().copied().collect(),
+            servers: self.servers.iter().copied().collect(),
             routes: self.routes.iter().copied().collect(),
             ..HostTables::default()
         }
     }
 }
 
+fn service(spec: &Spec, ring_base: u32) -> abi::Service {
+    let (first, last) = spec.ports;
+    let mut service = abi::Service {
+        id: spec.id,
+        ring_base,
+        ring_mask: spec.slots() - 1,
+        mode: spec.mode as u8,
+        tracking: spec.tracking as u8,
+        idle_ticks: IDLE,
+        seed: SEED,
+        first_port: first,
+        last_port_offset: last - first,
+        ..abi::Service::default()
+    };
+    if let Some((base, bits)) = spec.source_prefix() {
+        let spread_be = ((1_u32 << bits) - 1).to_be();
+        match base {
+            IpAddr::V4(base) => {
+                service.source_v4_be = base.to_bits().to_be();
+                service.spread_v4_be = spread_be;
+            }
+            IpAddr::V6(_) => {
+                service.source_v6_be = addr_be(base);
+                service.spread_v6_be = spread_be;
+            }
+        }
+    }
+    service
+}
+
+fn slot(spec: &Spec, place: u32) -> Slot {
+    if spec.ring == Ring::Moving {
+        return moving::slot(place, spec.first_backend);
+    }
+    let owner = spec.backends.min(1) * (spec.first_backend + place % spec.backends.max(1));
+    if place % 2 == 1 { Slot::moving(owner, owner, 5, 0) } else { Slot::settled(owner, 4) }
+}
+
 fn backend(spec: &Spec, place: u32, links: &Links) -> abi::Backend {
-    let address = spec.backend(place);
-    let (flags, ifindex) = match spec.way {
+    let address: SocketAddr = spec.backend(place);
+    let (resolved, ifindex) = match spec.way {
         Way::Back => (BACKEND_RESOLVED, links.back),
         Way::Front => (BACKEND_RESOLVED, links.front),
         Way::Unknown => (0, 0),
     };
+    let of_ring = if spec.ring == Ring::Moving { moving::flags(place) } else { 0 };
+    let shared = if spec.shared { BACKEND_SHARED } else { 0 };
     abi::Backend {
         identity: 1,
         addr_be: addr_be(address.ip()),
         port_be: address.port().to_be(),
-        flags,
+        flags: resolved | of_ring | shared,
         ifindex,
         link: network::link(spec.backend_mac(place), spec.own_mac()),
         mtu: spec.mtu,
+        source_be: addr_be(spec.own_address()),
         ..abi::Backend::default()
-    }
-}
-
-fn origin(spec: &Spec, vip: &Endpoint, backend: u32) -> Origin {
-    Origin {
-        vip_be: vip.addr_be,
-        port_be: vip.port_be,
-        flags: abi::ORIGIN_STATELESS,
-        service: spec.id,
-        backend,
     }
 }

@@ -1,45 +1,47 @@
 //! The cases in the kernel: the built object, loaded and run by `BPF_PROG_TEST_RUN`.
 
-use std::collections::{BTreeMap, btree_map::Entry};
-
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, ArrayOfMaps, DevMapHash, HashMap, Map, MapData, PerCpuArray, PerCpuValues},
+    maps::{DevMapHash, Map, MapData},
     programs::{TestRun, TestRunOptions, Xdp},
-    util::nr_cpus,
 };
 use lb_common::{
-    abi::{Backend, Counter, Endpoint, FlowKey, Origin, Reason, Service, Verdict},
-    limits::{CHUNK_SLOTS, PROGRAM, REASONS_PER_SERVICE, maps},
+    abi::Verdict,
+    limits::{PROGRAM, maps},
+    time::tick,
 };
 use lb_userspace::dataplane::object::OBJECT;
+use rustix::time::{ClockId, clock_gettime};
 
+use self::tables::Tables;
 use super::{
     case::{Case, Outcome},
     fixture::Rows,
+    memory::ROOM,
     network::Links,
-    services::SERVICES,
 };
 
-/// Room for the frame to grow, which it must not.
-const SPARE: usize = 64;
+mod tables;
+
+/// Room for the frame to grow: more than any outer header needs.
+const SPARE: usize = 128;
 
 /// The loaded program and the maps that a case reads or writes.
 pub(crate) struct Machine {
     ebpf: Ebpf,
     interfaces: DevMapHash<MapData>,
-    direct_flows: HashMap<MapData, FlowKey, u32>,
-    direct_seen: Array<MapData, u32>,
-    packets: PerCpuArray<MapData, Counter>,
-    backends: PerCpuArray<MapData, Counter>,
-    backend_ids: Vec<u32>,
+    tables: Tables,
     links: Links,
 }
 
 /// The object in the kernel, with empty maps that are pinned nowhere.
 pub(crate) fn load() -> Result<Ebpf> {
-    let mut ebpf = EbpfLoader::new().load(OBJECT)?;
+    load_by(&mut EbpfLoader::new())
+}
+
+fn load_by(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
+    let mut ebpf = loader.load(OBJECT)?;
     let program: &mut Xdp = ebpf.program_mut(PROGRAM).context("no such program")?.try_into()?;
     program.load()?;
     Ok(ebpf)
@@ -48,58 +50,52 @@ pub(crate) fn load() -> Result<Ebpf> {
 impl Machine {
     /// Loads the object in the namespace that the thread is in, and fills its maps.
     pub(crate) fn new(rows: &Rows, links: Links) -> Result<Self> {
-        let mut ebpf = load()?;
-        let mut services =
-            HashMap::<_, Endpoint, Service>::try_from(take(&mut ebpf, maps::SERVICES)?)?;
-        for (vip, service) in &rows.services {
-            services.insert(vip, service, 0)?;
-        }
-        let mut rings =
-            ArrayOfMaps::<_, Array<MapData, u64>>::try_from(take(&mut ebpf, maps::RINGS)?)?;
-        let mut chunks = BTreeMap::new();
-        for (index, slot) in &rows.slots {
-            let chunk = match chunks.entry(index / CHUNK_SLOTS) {
-                Entry::Occupied(chunk) => chunk.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(Array::create(CHUNK_SLOTS, 0)?),
-            };
-            chunk.set(index % CHUNK_SLOTS, slot.word(), 0)?;
-        }
-        for (index, chunk) in &chunks {
-            rings.set(*index, chunk, 0)?;
-        }
-        let mut table = Array::<_, Backend>::try_from(take(&mut ebpf, maps::BACKENDS)?)?;
-        for (id, backend) in &rows.backends {
-            table.set(*id, backend, 0)?;
-        }
-        let mut origins =
-            HashMap::<_, Endpoint, Origin>::try_from(take(&mut ebpf, maps::ORIGINS)?)?;
-        for (backend, origin) in &rows.origins {
-            origins.insert(backend, origin, 0)?;
-        }
-        Ok(Self {
-            interfaces: take(&mut ebpf, maps::INTERFACES)?.try_into()?,
-            direct_flows: take(&mut ebpf, maps::DIRECT_FLOWS)?.try_into()?,
-            direct_seen: take(&mut ebpf, maps::DIRECT_SEEN)?.try_into()?,
-            packets: take(&mut ebpf, maps::PACKET_COUNTERS)?.try_into()?,
-            backends: take(&mut ebpf, maps::BACKEND_COUNTERS)?.try_into()?,
-            backend_ids: rows.backends.iter().map(|(id, _)| *id).collect(),
-            ebpf,
-            links,
-        })
+        let mut loader = EbpfLoader::new();
+        // Small tables are soon full, and soon read.
+        loader.map_max_entries(maps::FLOWS, ROOM).map_max_entries(maps::RETURNS, ROOM);
+        let mut ebpf = load_by(&mut loader)?;
+        let tables = Tables::new(&mut ebpf, rows)?;
+        let interfaces = take(&mut ebpf, maps::INTERFACES)?.try_into()?;
+        Ok(Self { ebpf, interfaces, tables, links })
     }
 
     /// What becomes of the frame in the kernel, with tables as new.
     pub(crate) fn run(&mut self, case: &Case) -> Result<Outcome> {
         let targets = self.open_interfaces(case.expected.verdict)?;
-        self.forget_flows()?;
+        loop {
+            let now = now();
+            let outcome = self.run_in(now, case, &targets);
+            // A tick that ended in the midst of it would be seen in the tables.
+            if self::now() == now {
+                return outcome;
+            }
+            self.tables.leftovers()?;
+        }
+    }
+
+    fn run_in(&mut self, now: u32, case: &Case, targets: &[u32]) -> Result<Outcome> {
+        self.tables.reset(&case.memory, now)?;
         for (ingress, frame) in &case.before {
             self.test_run(*ingress, frame)?;
         }
-        self.take_counters()?;
+        if !case.before.is_empty() {
+            self.tables.leftovers()?;
+        }
         let (action, frame) = self.test_run(case.ingress, &case.input)?;
-        let (counted, backends) = self.take_counters()?;
-        let verdict = verdict(action, &targets)?;
-        Ok(Outcome { verdict, counted, backends, frame })
+        let services: Vec<u32> = case.expected.counted.iter().map(|(id, ..)| *id).collect();
+        let backends: Vec<u32> = case.expected.backends.iter().map(|(id, _)| *id).collect();
+        let counted = self.tables.take_counters(&services, &backends)?;
+        let verdict = verdict(action, targets)?;
+        let (memory, stamped) = (self.tables.memory(now)?, self.tables.stamped(now)?);
+        let (counted, backends) = (counted.packets, counted.backends);
+        Ok(Outcome { verdict, counted, backends, frame, memory, stamped })
+    }
+
+    /// What is wrong with the counters after all cases: each took what it expected.
+    pub(crate) fn leftovers(&mut self) -> Result<Option<String>> {
+        let left = self.tables.leftovers()?;
+        let nothing = left.packets.is_empty() && left.backends.is_empty();
+        Ok((!nothing).then(|| format!("counted and not expected: {left:?}")))
     }
 
     /// A test run tells that a packet was redirected, not where to. So only the interface that a
@@ -121,41 +117,9 @@ impl Machine {
         Ok(open)
     }
 
-    fn forget_flows(&mut self) -> Result<()> {
-        let flows: Vec<FlowKey> = self.direct_flows.keys().collect::<Result<_, _>>()?;
-        for flow in flows {
-            self.direct_flows.remove(&flow)?;
-        }
-        for id in &self.backend_ids {
-            self.direct_seen.set(*id, 0, 0)?;
-        }
-        Ok(())
-    }
-
     fn test_run(&self, ingress: u32, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
         let program: &Xdp = self.ebpf.program(PROGRAM).context("no such program")?.try_into()?;
         test_run(program, ingress, frame)
-    }
-
-    /// Every counter that is not zero, which it is afterwards.
-    #[expect(clippy::type_complexity, reason = "the two lists of an `Outcome`")]
-    fn take_counters(&mut self) -> Result<(Vec<(u32, Reason, Counter)>, Vec<(u32, Counter)>)> {
-        let mut counted = Vec::new();
-        for service in [0].into_iter().chain(SERVICES.map(|spec| spec.id)) {
-            for &reason in Reason::ALL {
-                let index = service * REASONS_PER_SERVICE + reason as u32;
-                if let Some(counter) = take_counter(&mut self.packets, index)? {
-                    counted.push((service, reason, counter));
-                }
-            }
-        }
-        let mut backends = Vec::new();
-        for &id in &self.backend_ids {
-            if let Some(counter) = take_counter(&mut self.backends, id)? {
-                backends.push((id, counter));
-            }
-        }
-        Ok((counted, backends))
     }
 }
 
@@ -181,15 +145,11 @@ pub(super) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
     ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
 }
 
-fn take_counter(map: &mut PerCpuArray<MapData, Counter>, index: u32) -> Result<Option<Counter>> {
-    let mut sum = Counter::default();
-    map.get(&index, 0)?.iter().for_each(|counter| sum += *counter);
-    if sum == Counter::default() {
-        return Ok(None);
-    }
-    let cpus = nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
-    map.set(index, PerCpuValues::try_from(vec![Counter::default(); cpus])?, 0)?;
-    Ok(Some(sum))
+/// The tick that the program sees.
+fn now() -> u32 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let nanoseconds = now.tv_sec * 1_000_000_000 + now.tv_nsec;
+    tick(u64::try_from(nanoseconds).expect("the clock began with zero"))
 }
 
 /// The verdict behind a return value of the program (`enum xdp_action`).

@@ -12,7 +12,10 @@ use tests::{netns::Netns, sweep};
 
 use super::{
     packet::Mac,
-    services::{CLIENT_V4, CLIENT_V6, address},
+    services::{
+        CLIENT_V4, CLIENT_V6, address,
+        full_nat::{FULL_V4_TCP, FULL_V6_UDP},
+    },
 };
 
 pub(crate) const FRONT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x01];
@@ -23,6 +26,9 @@ pub(crate) const BACK_CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x02, 0x99];
 
 /// The balancer's own addresses.
 pub(crate) const OWN: [&str; 2] = ["198.51.100.1:40000", "[2001:db8:1::1]:40000"];
+/// The balancer's addresses on each side.
+pub(crate) const OWN_FRONT: [&str; 2] = ["198.51.100.1", "2001:db8:1::1"];
+pub(crate) const OWN_BACK: [&str; 2] = ["203.0.113.1", "2001:db8:2::1"];
 /// Clients beyond a router next to `front`.
 pub(crate) const FAR: [&str; 2] = ["198.18.0.7:40000", "[2001:db8:100::7]:40000"];
 /// Clients beyond the router, to whom packets of at most 1280 bytes can be sent.
@@ -97,7 +103,11 @@ pub(crate) fn routes(links: &Links) -> Vec<(AddrBe, Route)> {
     let both = |(clients, route): ([&str; 2], Route)| {
         clients.map(|client| (addr_be(address(client).ip()), route))
     };
-    answers.into_iter().flat_map(both).collect()
+    let backends = [FULL_V4_TCP, FULL_V6_UDP].map(|spec| {
+        let link = link(spec.backend_mac(0), BACK_MAC);
+        (addr_be(spec.backend(0).ip()), Route::Via { ifindex: links.back, link })
+    });
+    answers.into_iter().flat_map(both).chain(backends).collect()
 }
 
 /// The namespace.
@@ -105,6 +115,12 @@ pub(crate) fn build() -> Result<Netns> {
     let netns = Netns::new(&sweep::unique())?;
     for command in COMMANDS.lines().map(str::trim).filter(|line| !line.is_empty()) {
         netns.ip(command)?;
+    }
+    // Backends that are clients, too.
+    for spec in [FULL_V4_TCP, FULL_V6_UDP] {
+        let mac = spec.backend_mac(0).map(|byte| format!("{byte:02x}")).join(":");
+        let backend = spec.backend(0).ip();
+        netns.ip(&format!("neigh add {backend} lladdr {mac} nud permanent dev back"))?;
     }
     for (key, value) in [
         ("ipv4/ip_forward", "1"),

@@ -11,6 +11,10 @@ use etherparse::{
 };
 use lb_common::wire::transport::TCP;
 
+pub(crate) use self::outer::Outer;
+
+mod outer;
+
 /// A MAC address.
 pub(crate) type Mac = [u8; 6];
 
@@ -23,13 +27,32 @@ pub(crate) struct Packet {
     pub(crate) to: SocketAddr,
     pub(crate) protocol: u8,
     pub(crate) ttl: u8,
-    /// Of TCP; a segment without SYN has ACK.
-    pub(crate) syn: bool,
+    /// Type of service, or traffic class.
+    pub(crate) class: u8,
+    /// Of TCP.
+    pub(crate) flags: Flags,
     /// Identification of IPv4.
     pub(crate) id: u16,
     pub(crate) payload: Vec<u8>,
     /// Bytes behind the IP packet.
     pub(crate) padding: usize,
+    /// Headers in front of it.
+    pub(crate) outer: Option<Outer>,
+}
+
+/// What a TCP segment does to its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flags {
+    /// SYN.
+    Opens,
+    /// SYN and ACK.
+    Accepts,
+    /// ACK.
+    Continues,
+    /// FIN and ACK.
+    Closes,
+    /// RST and ACK.
+    Resets,
 }
 
 impl Packet {
@@ -42,10 +65,12 @@ impl Packet {
             to,
             protocol,
             ttl: 64,
-            syn: false,
+            class: 0xb9,
+            flags: Flags::Continues,
             id: 0x1234,
             payload: b"Hello, world".to_vec(),
             padding: 0,
+            outer: None,
         }
     }
 
@@ -83,7 +108,22 @@ impl Packet {
 
     /// As the first segment of a connection.
     pub(crate) fn syn(self) -> Self {
-        Self { syn: true, payload: Vec::new(), ..self }
+        Self { flags: Flags::Opens, payload: Vec::new(), ..self }
+    }
+
+    /// As a segment that does something to its connection.
+    pub(crate) fn flags(self, flags: Flags) -> Self {
+        Self { flags, ..self }
+    }
+
+    /// With another type of service, or traffic class.
+    pub(crate) fn class(self, class: u8) -> Self {
+        Self { class, ..self }
+    }
+
+    /// Behind other headers.
+    pub(crate) fn within(self, outer: Outer) -> Self {
+        Self { outer: Some(outer), ..self }
     }
 
     /// With another time to live.
@@ -106,6 +146,9 @@ impl Packet {
 
     /// The frame.
     pub(crate) fn build(&self) -> Vec<u8> {
+        if let Some(outer) = self.outer {
+            return outer.build(self);
+        }
         let ip = PacketBuilder::ethernet2(self.link_from, self.link_to).ip(self.ip());
         let mut bytes = Vec::new();
         let written = if self.protocol == TCP {
@@ -126,12 +169,13 @@ impl Packet {
                 let header = Ipv4Header::new(0, self.ttl, ip_number::TCP, from, to);
                 let mut header = header.expect("an empty payload");
                 header.identification = self.id;
-                header.dscp = 46.try_into().expect("six bits");
+                header.dscp = (self.class >> 2).try_into().expect("six bits");
+                header.ecn = (self.class & 3).try_into().expect("two bits");
                 IpHeaders::Ipv4(header, Ipv4Extensions::default())
             }
             (SocketAddr::V6(from), SocketAddr::V6(to)) => {
                 let header = Ipv6Header {
-                    traffic_class: 0xb9,
+                    traffic_class: self.class,
                     flow_label: Ipv6FlowLabel::try_new(0xa_bcde).expect("20 bits"),
                     hop_limit: self.ttl,
                     source: from.ip().octets(),
@@ -146,10 +190,12 @@ impl Packet {
 
     fn tcp(&self) -> TcpHeader {
         let mut header = TcpHeader::new(self.from.port(), self.to.port(), 0x0102_0304, 0xfaf0);
-        header.syn = self.syn;
-        header.ack = !self.syn;
+        header.syn = matches!(self.flags, Flags::Opens | Flags::Accepts);
+        header.ack = self.flags != Flags::Opens;
+        header.fin = self.flags == Flags::Closes;
+        header.rst = self.flags == Flags::Resets;
         header.psh = !self.payload.is_empty();
-        header.acknowledgment_number = if self.syn { 0 } else { 0x0506_0708 };
+        header.acknowledgment_number = if header.ack { 0x0506_0708 } else { 0 };
         header
     }
 }

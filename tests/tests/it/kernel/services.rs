@@ -3,15 +3,24 @@
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::{
-    abi::ForwardMode,
+    abi::{ForwardMode, Tracking},
     limits::MAX_BACKENDS,
     wire::transport::{TCP, UDP},
 };
 
 use super::{
+    flow_hash::flow_hash,
     network,
-    packet::{Mac, Packet},
+    packet::{Flags, Mac, Outer, Packet},
 };
+
+pub(crate) mod full_nat;
+pub(crate) mod moving;
+pub(crate) mod shared;
+pub(crate) mod tunnels;
+
+/// Seed of every service.
+pub(crate) const SEED: u64 = 0x0123_4567_89ab_cdef;
 
 /// How a backend is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,6 +33,15 @@ pub(crate) enum Way {
     Unknown,
 }
 
+/// What a ring looks like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ring {
+    /// So many slots, owned by the backends in turn. Every second one moves, but to its owner.
+    Even(u32),
+    /// The slots of [`moving::SLOTS`].
+    Moving,
+}
+
 /// A service, and its backends of consecutive ids and addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
@@ -31,23 +49,63 @@ pub(crate) struct Spec {
     vip: &'static str,
     pub(crate) protocol: u8,
     pub(crate) mode: ForwardMode,
+    pub(crate) tracking: Tracking,
     backend: &'static str,
     pub(crate) way: Way,
     pub(crate) mtu: u16,
     pub(crate) first_backend: u32,
     pub(crate) backends: u32,
-    pub(crate) slots: u32,
+    pub(crate) ring: Ring,
+    /// Prefix of source addresses; the balancer's own address if there is none.
+    source: Option<(&'static str, u32)>,
+    /// First and last source port of `full-nat`.
+    pub(crate) ports: (u16, u16),
+    /// Several `nat` services send to its backends.
+    pub(crate) shared: bool,
 }
+
+/// Ticks after which an idle flow of any service is over.
+pub(crate) const IDLE: u16 = 300;
 
 impl Spec {
     const fn nat(id: u32, vip: &'static str, protocol: u8, backend: &'static str) -> Self {
-        let mode = ForwardMode::Nat;
-        let (way, mtu, first_backend, backends, slots) = (Way::Back, 1500, id, 1, 1);
-        Self { id, vip, protocol, mode, backend, way, mtu, first_backend, backends, slots }
+        Self {
+            id,
+            vip,
+            protocol,
+            mode: ForwardMode::Nat,
+            tracking: if protocol == TCP { Tracking::Moving } else { Tracking::None },
+            backend,
+            way: Way::Back,
+            mtu: 1500,
+            first_backend: id,
+            backends: 1,
+            ring: Ring::Even(1),
+            source: None,
+            ports: (0, 0),
+            shared: false,
+        }
     }
 
     const fn dsr(id: u32, vip: &'static str, protocol: u8, backend: &'static str) -> Self {
         Self { mode: ForwardMode::Dsr, ..Self::nat(id, vip, protocol, backend) }
+    }
+
+    /// With ids of backends that have room for eight.
+    const fn mode(self, mode: ForwardMode) -> Self {
+        Self { mode, first_backend: 100 + self.id * 8, ..self }
+    }
+
+    const fn tracking(self, tracking: Tracking) -> Self {
+        Self { tracking, ..self }
+    }
+
+    const fn source(self, address: &'static str, length: u32) -> Self {
+        Self { source: Some((address, length)), ..self }
+    }
+
+    const fn ports(self, first: u16, last: u16) -> Self {
+        Self { ports: (first, last), ..self }
     }
 
     const fn way(self, way: Way) -> Self {
@@ -62,8 +120,8 @@ impl Spec {
         Self { first_backend, ..self }
     }
 
-    const fn ring(self, backends: u32, slots: u32) -> Self {
-        Self { backends, slots, ..self }
+    const fn ring(self, backends: u32, ring: Ring) -> Self {
+        Self { backends, ring, ..self }
     }
 
     /// Its address.
@@ -81,6 +139,22 @@ impl Spec {
         (ip, base.port()).into()
     }
 
+    /// Slots of its ring.
+    pub(crate) fn slots(&self) -> u32 {
+        match self.ring {
+            Ring::Even(slots) => slots,
+            Ring::Moving => moving::SLOTS,
+        }
+    }
+
+    /// First address of its prefix of source addresses, and how many host bits it has.
+    pub(crate) fn source_prefix(&self) -> Option<(IpAddr, u32)> {
+        let (base, length) = self.source?;
+        let base: IpAddr = base.parse().expect("an address");
+        let bits = if base.is_ipv4() { 32 } else { 128 };
+        Some((base, bits - length))
+    }
+
     /// A packet of the client to the service, as it arrives at `front`.
     pub(crate) fn request(&self) -> Packet {
         let client = if self.vip().is_ipv4() { CLIENT_V4 } else { CLIENT_V6 };
@@ -88,13 +162,84 @@ impl Spec {
         packet.link(network::FRONT_MAC, network::CLIENT_MAC)
     }
 
+    /// The same, from the first port whose flow falls into a slot.
+    pub(crate) fn request_in(&self, slot: u32) -> Packet {
+        let mut packets = (40_000..).map(|port| self.request().source_port(port));
+        let found = packets.find(|packet| self.slot_of(packet) == slot);
+        found.expect("every slot has flows")
+    }
+
+    /// Slot of the flow of a request, by its place in the ring.
+    pub(crate) fn slot_of(&self, request: &Packet) -> u32 {
+        self.hash(request) % self.slots()
+    }
+
+    fn hash(&self, request: &Packet) -> u32 {
+        flow_hash(SEED, request.from, request.to, self.protocol)
+    }
+
+    /// Source address that is picked for a flow: host bits of the prefix out of the hash.
+    fn source_address(&self, hash: u32) -> IpAddr {
+        let Some((base, bits)) = self.source_prefix() else { return self.own_address() };
+        // The last byte of the address is the first of the hash as the machine keeps it.
+        let picked = u32::from_be_bytes(hash.to_ne_bytes()) & ((1 << bits) - 1);
+        match base {
+            IpAddr::V4(base) => IpAddr::V4((base.to_bits() | picked).into()),
+            IpAddr::V6(base) => IpAddr::V6((base.to_bits() | u128::from(picked)).into()),
+        }
+    }
+
+    /// Source of a `full-nat` flow if the first port that is tried is free.
+    pub(crate) fn translated_source(&self, request: &Packet) -> SocketAddr {
+        let hash = self.hash(request);
+        let (first, last) = self.ports;
+        let ports = u64::from(last - first) + 1;
+        let offset = u64::from(hash) * ports / (1 << 32);
+        let port = u64::from(first) + offset;
+        let port = u16::try_from(port).expect("a port");
+        (self.source_address(hash.rotate_left(16)), port).into()
+    }
+
+    /// The port that is tried so many tries after the first.
+    pub(crate) fn port_after(&self, first_tried: u16, tries: u16) -> u16 {
+        let (first, last) = self.ports;
+        let ports = u32::from(last - first) + 1;
+        let offset = (u32::from(first_tried - first) + u32::from(tries)) % ports;
+        first + u16::try_from(offset).expect("below the number of ports")
+    }
+
     /// What a backend gets of a packet to the service.
     pub(crate) fn delivered_to(&self, place: u32, request: &Packet) -> Packet {
         let packet = request.clone().ttl(request.ttl - 1);
         let packet = packet.link(self.backend_mac(place), self.own_mac());
+        let backend = self.backend(place);
+        let hash = self.hash(request);
+        let outer = |udp| Outer {
+            from: self.source_address(hash),
+            to: backend.ip(),
+            flow_label: hash % (1 << 20),
+            udp,
+        };
         match self.mode {
-            ForwardMode::Nat => packet.to(self.backend(place)),
-            _ => packet,
+            ForwardMode::Nat => packet.to(backend),
+            ForwardMode::Dsr => packet,
+            ForwardMode::FullNat => packet.from(self.translated_source(request)).to(backend),
+            ForwardMode::Ipip => packet.within(outer(None)),
+            ForwardMode::Gue => {
+                // 49152 and the high 14 bits of the hash.
+                let port = u16::try_from(0xc000 + (hash >> 18)).expect("a port");
+                packet.within(outer(Some((port, 6080))))
+            }
+        }
+    }
+
+    /// Bytes of the headers that the mode puts in front of a packet.
+    pub(crate) fn overhead(&self) -> usize {
+        let ip = if self.backend(0).is_ipv4() { 20 } else { 40 };
+        match self.mode {
+            ForwardMode::Nat | ForwardMode::Dsr | ForwardMode::FullNat => 0,
+            ForwardMode::Ipip => ip,
+            ForwardMode::Gue => ip + 8,
         }
     }
 
@@ -105,8 +250,13 @@ impl Spec {
 
     /// A packet of the backend to a client, as it arrives from there.
     pub(crate) fn reply(&self, client: SocketAddr) -> Packet {
-        let packet = Packet::new(self.backend(0), client, self.protocol);
-        packet.link(self.own_mac(), self.backend_mac(0))
+        self.reply_of(0, client)
+    }
+
+    /// The same, of a backend by its place among them.
+    pub(crate) fn reply_of(&self, place: u32, client: SocketAddr) -> Packet {
+        let packet = Packet::new(self.backend(place), client, self.protocol);
+        packet.link(self.own_mac(), self.backend_mac(place)).flags(Flags::Continues)
     }
 
     /// What a next hop gets of a packet of the backend.
@@ -120,6 +270,16 @@ impl Spec {
             Way::Front => network::FRONT_MAC,
             Way::Back | Way::Unknown => network::BACK_MAC,
         }
+    }
+
+    /// The balancer's address towards the backends.
+    pub(crate) fn own_address(&self) -> IpAddr {
+        let [v4, v6] = match self.way {
+            Way::Front => network::OWN_FRONT,
+            Way::Back | Way::Unknown => network::OWN_BACK,
+        };
+        let own = if self.backend(0).is_ipv4() { v4 } else { v6 };
+        own.parse().expect("an address")
     }
 
     /// MAC address of a backend by its place among them.
@@ -169,7 +329,7 @@ pub(crate) const DSR_V6_UDP_NEW: Spec =
 
 /// A ring without backends, and one whose slot names a backend outside of the table.
 pub(crate) const EMPTY_V4_TCP: Spec =
-    Spec::nat(17, "192.0.2.50:80", TCP, "203.0.113.27:80").ring(0, 1);
+    Spec::nat(17, "192.0.2.50:80", TCP, "203.0.113.27:80").ring(0, Ring::Even(1));
 pub(crate) const EMPTY_V6_UDP: Spec =
     Spec::dsr(18, "[2001:db8:10::50]:53", UDP, "[2001:db8:2::28]:53").first_backend(MAX_BACKENDS);
 
@@ -189,15 +349,21 @@ pub(crate) const PORT_65535: Spec =
     Spec::nat(24, "[2001:db8:10::70]:65535", TCP, "[2001:db8:2::34]:0");
 
 /// Rings of eight slots, owned by four backends in turn; the last backends and slots of the tables.
-pub(crate) const SPREAD_V4: Spec =
-    Spec::nat(25, "192.0.2.80:80", TCP, "203.0.113.40:8080").first_backend(40).ring(4, 8);
+pub(crate) const SPREAD_V4: Spec = Spec::nat(25, "192.0.2.80:80", TCP, "203.0.113.40:8080")
+    .first_backend(40)
+    .ring(4, Ring::Even(8));
 pub(crate) const SPREAD_V6: Spec =
     Spec::dsr(26, "[2001:db8:10::80]:53", UDP, "[2001:db8:2::50]:53")
         .first_backend(MAX_BACKENDS - 4)
-        .ring(4, 8);
+        .ring(4, Ring::Even(8));
 
 /// All services, by id.
-pub(crate) const SERVICES: [Spec; 26] = [
+pub(crate) fn all() -> Vec<Spec> {
+    [&PLAIN[..], &tunnels::ALL, &full_nat::ALL, &shared::ALL, &moving::ALL].concat()
+}
+
+/// Those that remember nothing.
+const PLAIN: [Spec; 26] = [
     NAT_V4_TCP,
     NAT_V4_UDP,
     NAT_V6_TCP,

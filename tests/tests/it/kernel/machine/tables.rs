@@ -1,0 +1,195 @@
+//! The maps that a case sets and that are read after it.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use anyhow::{Context, Result, anyhow};
+use aya::{
+    Ebpf,
+    maps::{Array, ArrayOfMaps, HashMap, MapData, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use lb_common::{
+    abi::{self, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Return, ServerId, Service},
+    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, maps},
+    slot::Slot,
+};
+
+use super::take;
+use crate::kernel::{
+    case::Stamped,
+    fixture::{Rows, SlotRow},
+    memory::{Flow, Memory, WayBack},
+};
+
+/// Maps of the loaded program.
+pub(super) struct Tables {
+    direct_flows: HashMap<MapData, FlowKey, u32>,
+    direct_seen: Array<MapData, u32>,
+    flows: HashMap<MapData, FlowKey, abi::Flow>,
+    ways: HashMap<MapData, FlowKey, Return>,
+    /// Parts of the ring table.
+    chunks: BTreeMap<u32, Array<MapData, u64>>,
+    packets: PerCpuArray<MapData, Counter>,
+    backends: PerCpuArray<MapData, Counter>,
+    slot_rows: Vec<SlotRow>,
+    backend_ids: Vec<u32>,
+    service_ids: Vec<u32>,
+}
+
+impl Tables {
+    /// The maps, with the rows of the fixture in them.
+    pub(super) fn new(ebpf: &mut Ebpf, rows: &Rows) -> Result<Self> {
+        fill(ebpf, rows)?;
+        let mut service_ids: Vec<u32> = rows.services.iter().map(|(_, entry)| entry.id).collect();
+        service_ids.insert(0, 0);
+        Ok(Self {
+            direct_flows: take(ebpf, maps::DIRECT_FLOWS)?.try_into()?,
+            direct_seen: take(ebpf, maps::DIRECT_SEEN)?.try_into()?,
+            flows: take(ebpf, maps::FLOWS)?.try_into()?,
+            ways: take(ebpf, maps::RETURNS)?.try_into()?,
+            chunks: chunks(ebpf, &rows.slots)?,
+            packets: take(ebpf, maps::PACKET_COUNTERS)?.try_into()?,
+            backends: take(ebpf, maps::BACKEND_COUNTERS)?.try_into()?,
+            slot_rows: rows.slots.clone(),
+            backend_ids: rows.backends.iter().map(|(id, _)| *id).collect(),
+            service_ids,
+        })
+    }
+
+    /// As they shall be before a case that begins in a tick.
+    pub(super) fn reset(&mut self, memory: &Memory, now: u32) -> Result<()> {
+        let direct = keys(&self.direct_flows)?;
+        if !direct.is_empty() {
+            for id in &self.backend_ids {
+                self.direct_seen.set(*id, 0, 0)?;
+            }
+        }
+        for key in direct {
+            self.direct_flows.remove(&key)?;
+        }
+        for key in keys(&self.flows)? {
+            self.flows.remove(&key)?;
+        }
+        for key in keys(&self.ways)? {
+            self.ways.remove(&key)?;
+        }
+        for (key, flow) in memory.flows.iter().map(|flow| flow.encode(now)) {
+            self.flows.insert(key, flow, 0)?;
+        }
+        for (key, way) in memory.ways.iter().map(|way| way.encode(now)) {
+            self.ways.insert(key, way, 0)?;
+        }
+        for row in &self.slot_rows {
+            let chunk = self.chunks.get_mut(&(row.index / CHUNK_SLOTS)).context("no chunk")?;
+            chunk.set(row.index % CHUNK_SLOTS, row.at(now).word(), 0)?;
+        }
+        Ok(())
+    }
+
+    /// What they remember in a tick.
+    pub(super) fn memory(&self, now: u32) -> Result<Memory> {
+        let mut memory = Memory::default();
+        for entry in self.flows.iter() {
+            let (key, flow) = entry?;
+            memory.flows.push(Flow::decode(&key, &flow, now)?);
+        }
+        for entry in self.ways.iter() {
+            let (key, way) = entry?;
+            memory.ways.push(WayBack::decode(&key, &way, now)?);
+        }
+        Ok(memory.sorted())
+    }
+
+    /// Slots that were stamped in a case that began in a tick.
+    pub(super) fn stamped(&self, now: u32) -> Result<Vec<Stamped>> {
+        let mut stamped = Vec::new();
+        for row in &self.slot_rows {
+            let chunk = self.chunks.get(&(row.index / CHUNK_SLOTS)).context("no chunk")?;
+            let found = Slot::from_word(chunk.get(&(row.index % CHUNK_SLOTS), 0)?);
+            stamped.extend(Stamped::of(row, found, now)?);
+        }
+        Ok(stamped)
+    }
+
+    /// Counters of these services and backends that are not zero, which they are afterwards. The
+    /// kernel is asked for each; [`leftovers`](Self::leftovers) asks for all, which takes long.
+    pub(super) fn take_counters(&mut self, services: &[u32], backends: &[u32]) -> Result<Counted> {
+        let mut counted = Counted::default();
+        for &service in services {
+            for &reason in Reason::ALL {
+                let index = service * REASONS_PER_SERVICE + reason as u32;
+                if let Some(counter) = take_counter(&mut self.packets, index)? {
+                    counted.packets.push((service, reason, counter));
+                }
+            }
+        }
+        for &id in backends {
+            if let Some(counter) = take_counter(&mut self.backends, id)? {
+                counted.backends.push((id, counter));
+            }
+        }
+        Ok(counted)
+    }
+
+    /// What was counted and not taken.
+    pub(super) fn leftovers(&mut self) -> Result<Counted> {
+        let (services, backends) = (self.service_ids.clone(), self.backend_ids.clone());
+        self.take_counters(&services, &backends)
+    }
+}
+
+/// Counters that were raised, by service and reason, and by backend.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Counted {
+    pub(super) packets: Vec<(u32, Reason, Counter)>,
+    pub(super) backends: Vec<(u32, Counter)>,
+}
+
+/// Fills the maps that only the daemon writes.
+fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
+    let mut services = HashMap::<_, Endpoint, Service>::try_from(take(ebpf, maps::SERVICES)?)?;
+    for (vip, service) in &rows.services {
+        services.insert(vip, service, 0)?;
+    }
+    let mut table = Array::<_, Backend>::try_from(take(ebpf, maps::BACKENDS)?)?;
+    for (id, backend) in &rows.backends {
+        table.set(*id, backend, 0)?;
+    }
+    let mut origins = HashMap::<_, Endpoint, Origin>::try_from(take(ebpf, maps::ORIGINS)?)?;
+    for (backend, origin) in &rows.origins {
+        origins.insert(backend, origin, 0)?;
+    }
+    let mut servers = HashMap::<_, ServerId, u32>::try_from(take(ebpf, maps::SERVER_IDS)?)?;
+    for (server, backend) in &rows.servers {
+        servers.insert(server, backend, 0)?;
+    }
+    Ok(())
+}
+
+/// Makes the parts of the ring table that have slots.
+fn chunks(ebpf: &mut Ebpf, slots: &[SlotRow]) -> Result<BTreeMap<u32, Array<MapData, u64>>> {
+    let mut rings = ArrayOfMaps::<_, Array<MapData, u64>>::try_from(take(ebpf, maps::RINGS)?)?;
+    let mut chunks = BTreeMap::new();
+    for row in slots {
+        if let Entry::Vacant(vacant) = chunks.entry(row.index / CHUNK_SLOTS) {
+            let index = *vacant.key();
+            rings.set(index, vacant.insert(Array::create(CHUNK_SLOTS, 0)?), 0)?;
+        }
+    }
+    Ok(chunks)
+}
+
+fn keys<V: aya::Pod>(map: &HashMap<MapData, FlowKey, V>) -> Result<Vec<FlowKey>> {
+    Ok(map.keys().collect::<Result<_, _>>()?)
+}
+
+fn take_counter(map: &mut PerCpuArray<MapData, Counter>, index: u32) -> Result<Option<Counter>> {
+    let mut sum = Counter::default();
+    map.get(&index, 0)?.iter().for_each(|counter| sum += *counter);
+    if sum == Counter::default() {
+        return Ok(None);
+    }
+    let cpus = nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
+    map.set(index, PerCpuValues::try_from(vec![Counter::default(); cpus])?, 0)?;
+    Ok(Some(sum))
+}
