@@ -168,15 +168,20 @@ async fn events(
                 pause = SETTLE.max(started.elapsed() * REFRESH_SHARE);
                 refresh_at = Instant::now() + REFRESH;
             }
-            step = sweeps.next() => match step {
-                Step::Begin => sweeps.begin(controller.sweep_plan()),
-                Step::Found(Ok(found), changes) => {
-                    if let Err(error) = controller.swept(found, changes).await {
-                        error!("cannot settle what was swept: {error:#}");
-                    }
-                }
-                Step::Found(Err(error), _) => error!("cannot sweep the tables: {error:#}"),
-            },
+            step = sweeps.next() => {
+                let done = match step {
+                    Step::Begin => match controller.sweep_work() {
+                        Ok(work) => {
+                            sweeps.begin(work);
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    },
+                    Step::Found(Ok(found), changes) => controller.swept(found, changes).await,
+                    Step::Found(Err(error), _) => Err(error),
+                };
+                sweeps.report(done);
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

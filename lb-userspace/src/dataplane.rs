@@ -29,7 +29,7 @@ use rustix::fd::OwnedFd;
 use thiserror::Error;
 use tracing::debug;
 
-pub use self::sweeper::Sweeper;
+pub use self::sweeper::{Slots, Sweeper};
 use self::tables::Maps;
 use crate::reconcile::{Image, Op};
 
@@ -182,6 +182,11 @@ impl Dataplane {
     /// Who reads what the program has written, on a thread of its own.
     pub fn sweeper(&self) -> Result<Sweeper, DataplaneError> {
         Sweeper::open(&self.pin_dir)
+    }
+
+    /// What a sweep reads slots by.
+    pub fn slots(&self) -> Result<Slots, DataplaneError> {
+        self.maps.slots()
     }
 
     fn program(&mut self) -> Result<&mut Xdp, DataplaneError> {

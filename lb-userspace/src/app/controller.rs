@@ -125,8 +125,9 @@ impl Controller {
     }
 
     /// What a sweep of the tables as they are now must look at, and which ones they are.
-    pub(super) fn sweep_plan(&self) -> (sweep::Plan, u64) {
-        (sweep::Plan::new(&self.image, sweep::tick()), self.changes)
+    pub(super) fn sweep_work(&self) -> Result<sweep::Work> {
+        let plan = sweep::Plan::new(&self.image, sweep::tick());
+        Ok(sweep::Work { plan, slots: self.dataplane.slots()?, changes: self.changes })
     }
 
     /// Settles slots and lets backends go, as a sweep has found.

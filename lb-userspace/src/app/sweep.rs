@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result};
 use lb_common::time;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::error;
 
-use crate::dataplane::Sweeper;
+use crate::dataplane::{Slots, Sweeper};
 pub(super) use crate::reconcile::sweep::{Found, Plan};
 
 /// How often the tables are swept, if that is done quickly.
@@ -26,6 +27,14 @@ pub(super) fn tick() -> u32 {
     time::tick(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 
+/// What a sweep works on.
+pub(super) struct Work {
+    pub(super) plan: Plan,
+    pub(super) slots: Slots,
+    /// Which tables the plan is for.
+    pub(super) changes: u64,
+}
+
 /// Sweeps, one after the other.
 pub(super) struct Sweeps {
     next: Instant,
@@ -36,23 +45,43 @@ pub(super) struct Sweeps {
     running: Option<JoinHandle<(Sweeper, Result<Found>)>>,
     /// Which tables the sweep was planned for.
     changes: u64,
+    /// What was reported last.
+    failure: Option<String>,
 }
 
 impl Sweeps {
     pub(super) fn new(sweeper: Sweeper) -> Self {
         let now = Instant::now();
-        Self { next: now + INTERVAL, begun: now, sweeper: Some(sweeper), running: None, changes: 0 }
+        Self {
+            next: now + INTERVAL,
+            begun: now,
+            sweeper: Some(sweeper),
+            running: None,
+            changes: 0,
+            failure: None,
+        }
     }
 
     /// Begins a sweep.
-    pub(super) fn begin(&mut self, (plan, changes): (Plan, u64)) {
+    pub(super) fn begin(&mut self, work: Work) {
         let Some(mut sweeper) = self.sweeper.take() else { return };
+        let Work { plan, slots, changes } = work;
         self.changes = changes;
         self.begun = Instant::now();
         self.running = Some(spawn_blocking(move || {
-            let found = sweeper.sweep(&plan).map_err(Into::into);
+            let found = sweeper.sweep(&plan, &slots).map_err(Into::into);
             (sweeper, found)
         }));
+    }
+
+    /// Reports how a sweep went; the same failure only once.
+    pub(super) fn report(&mut self, result: Result<()>) {
+        let failure = result.err().map(|error| format!("{error:#}"));
+        if let Some(failure) = failure.as_ref().filter(|_| failure != self.failure) {
+            error!("cannot sweep the tables: {failure}");
+        }
+        self.failure = failure;
+        self.next = self.next.max(Instant::now() + INTERVAL);
     }
 
     /// Waits for the next thing to do.

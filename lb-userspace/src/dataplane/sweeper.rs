@@ -1,8 +1,11 @@
 //! Reading what the program has written: stamps of moving slots, and remembered flows.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError};
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use lb_common::{
     abi::{Flow, FlowKey, Return},
     limits::{CHUNK_SLOTS, maps},
@@ -15,9 +18,28 @@ use super::{
 };
 use crate::reconcile::sweep::{Found, Plan, flow_key, way_key};
 
+/// Reads slots. It has handles of its own: to find the chunks again by the ring table would take a
+/// privilege that the daemon has given up.
+pub struct Slots(pub(super) BTreeMap<u32, Array<MapData, u64>>);
+
+impl Slots {
+    fn settled(&self, plan: &Plan) -> Result<Vec<(u32, Slot)>, DataplaneError> {
+        let mut settled = Vec::new();
+        for (index, idle_ticks) in plan.moving() {
+            let Some(chunk) = self.0.get(&(index / CHUNK_SLOTS)) else { continue };
+            let word = chunk.get(&(index % CHUNK_SLOTS), 0).map_err(failed(maps::RINGS))?;
+            let slot = Slot::from_word(word);
+            if plan.has_settled(slot, idle_ticks) {
+                settled.push((index, slot));
+            }
+        }
+        settled.sort_unstable_by_key(|(index, _)| *index);
+        Ok(settled)
+    }
+}
+
 /// Handles of its own, so that it can work beside the event loop.
 pub struct Sweeper {
-    rings: ArrayOfMaps<MapData, Array<MapData, u64>>,
     flows: HashMap<MapData, FlowKey, Flow>,
     ways_back: HashMap<MapData, FlowKey, Return>,
 }
@@ -25,38 +47,19 @@ pub struct Sweeper {
 impl Sweeper {
     pub(super) fn open(pin_dir: &Path) -> Result<Self, DataplaneError> {
         Ok(Self {
-            rings: open(pin_dir, maps::RINGS, Map::ArrayOfMaps)?,
             flows: open(pin_dir, maps::FLOWS, Map::HashMap)?,
             ways_back: open(pin_dir, maps::RETURNS, Map::HashMap)?,
         })
     }
 
     /// Forgets the flows that are over, and finds the slots that have settled.
-    pub fn sweep(&mut self, plan: &Plan) -> Result<Found, DataplaneError> {
-        let settled = self.settled(plan)?;
+    pub fn sweep(&mut self, plan: &Plan, slots: &Slots) -> Result<Found, DataplaneError> {
+        let settled = slots.settled(plan)?;
         let mut named = BTreeSet::new();
         let flows = self.sweep_flows(plan, &mut named)?;
         let ways = self.sweep_ways_back(plan)?;
         let unreferenced = plan.unreferenced(&named);
         Ok(Found { settled, unreferenced, remembered: flows.max(ways) })
-    }
-
-    fn settled(&self, plan: &Plan) -> Result<Vec<(u32, Slot)>, DataplaneError> {
-        let mut moving: Vec<(u32, u16)> = plan.moving().collect();
-        moving.sort_unstable();
-        let mut settled = Vec::new();
-        for slots in moving.chunk_by(|(a, _), (b, _)| a / CHUNK_SLOTS == b / CHUNK_SLOTS) {
-            let Some((first, _)) = slots.first() else { continue };
-            let chunk = self.rings.get(&(first / CHUNK_SLOTS), 0).map_err(failed(maps::RINGS))?;
-            for (index, idle_ticks) in slots {
-                let word = chunk.get(&(index % CHUNK_SLOTS), 0).map_err(failed(maps::RINGS))?;
-                let slot = Slot::from_word(word);
-                if plan.has_settled(slot, *idle_ticks) {
-                    settled.push((*index, slot));
-                }
-            }
-        }
-        Ok(settled)
     }
 
     /// Adds the backends that flows name, and says how many flows remain.

@@ -1,11 +1,15 @@
 //! The maps: operations to entries, and entries back to an image.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    os::fd::AsFd as _,
+};
 
 use aya::{
     Ebpf, Pod,
     maps::{
-        Array, ArrayOfMaps, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues,
+        Array, ArrayOfMaps, DevMapHash, HashMap, IterableMap as _, Map, MapData, MapError,
+        PerCpuArray, PerCpuValues,
     },
     util::nr_cpus,
 };
@@ -14,7 +18,7 @@ use lb_common::{
     limits::{self, CHUNK_SLOTS, REASONS_PER_SERVICE, RING_CHUNKS, maps},
 };
 
-use super::DataplaneError;
+use super::{DataplaneError, sweeper::Slots};
 use crate::reconcile::{Image, Op};
 
 /// Typed handles of all maps that the daemon reads or writes.
@@ -112,6 +116,11 @@ impl Maps {
         Ok(())
     }
 
+    /// Who reads slots beside this.
+    pub(super) fn slots(&self) -> Result<Slots, DataplaneError> {
+        Ok(Slots(self.rings.again().map_err(failed(maps::RINGS))?))
+    }
+
     /// Reads back what [`apply`](Self::apply) wrote, in this life or an earlier one.
     pub(super) fn image(&self) -> Result<Image, DataplaneError> {
         let mut image = Image::default();
@@ -177,6 +186,15 @@ impl Rings {
                 Ok(vacant.insert(chunk))
             }
         }
+    }
+
+    /// The same chunks by other handles.
+    fn again(&self) -> Result<BTreeMap<u32, Array<MapData, u64>>, MapError> {
+        let again = |(index, chunk): (&u32, &Array<MapData, u64>)| {
+            let fd = chunk.map().fd().as_fd().try_clone_to_owned()?;
+            Ok((*index, Array::try_from(Map::Array(MapData::from_fd(fd)?))?))
+        };
+        self.chunks.iter().map(again).collect()
     }
 
     fn get(&self, first: u32, slots: u32) -> Result<Vec<u64>, MapError> {
