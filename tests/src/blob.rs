@@ -1,5 +1,7 @@
 //! Data that both ends can make from a seed, so that the receiver can tell whether it is intact.
 
+use crate::random::Random;
+
 /// Bytes that are made anew; the rest repeats them, because tests are built without optimisation.
 const BLOCK: usize = 4096;
 
@@ -14,16 +16,11 @@ pub fn blob(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// One block by xorshift64* (Vigna 2016).
 fn block(seed: u64) -> Vec<u8> {
-    // The generator never leaves zero.
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15 | 1;
+    let mut random = Random::new(seed);
     let mut bytes = Vec::with_capacity(BLOCK);
     while bytes.len() < BLOCK {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
+        bytes.extend_from_slice(&random.next().to_be_bytes());
     }
     bytes
 }

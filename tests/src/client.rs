@@ -41,6 +41,12 @@ impl Client {
         self.local
     }
 
+    /// Sends something along with a request and reads the whole answer.
+    pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Reply> {
+        http::write_post(self.stream.get_mut(), self.server, path, body)?;
+        http::read_reply(&mut self.stream)
+    }
+
     /// Asks once and reads the whole answer.
     pub fn get(&mut self, path: &str) -> io::Result<Reply> {
         http::write_request(self.stream.get_mut(), self.server, path)?;

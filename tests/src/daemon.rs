@@ -137,7 +137,13 @@ impl Daemon {
 
     /// `shunt status --json`.
     pub fn status(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&self.ok(&["status", "--json"])?)?)
+        self.json(&["status"])
+    }
+
+    /// `shunt ARGS --json`.
+    pub fn json(&self, args: &[&str]) -> Result<Value> {
+        let words = [args, &["--json"]].concat();
+        Ok(serde_json::from_str(&self.ok(&words)?)?)
     }
 
     /// Waits until the next hop of every backend is known.

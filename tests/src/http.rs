@@ -15,6 +15,8 @@ const BODY: usize = 64 << 20;
 pub struct Request {
     /// The path.
     pub path: String,
+    /// What it sends along; empty in most requests.
+    pub body: Vec<u8>,
     /// Whether the connection ends with the answer.
     pub close: bool,
 }
@@ -34,17 +36,34 @@ pub struct Reply {
 pub fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     let Some(first) = read_line(reader)? else { return Ok(None) };
     let mut words = first.split(' ');
-    let (Some("GET"), Some(path)) = (words.next(), words.next()) else {
+    let (Some("GET" | "POST"), Some(path)) = (words.next(), words.next()) else {
         return Err(malformed(&first));
     };
-    let close = header(&read_headers(reader)?, "connection").is_some_and(|value| value == "close");
-    Ok(Some(Request { path: path.to_owned(), close }))
+    let headers = read_headers(reader)?;
+    let close = header(&headers, "connection").is_some_and(|value| value == "close");
+    let body = match header(&headers, "content-length") {
+        Some(length) => read_body(reader, length)?,
+        None => Vec::new(),
+    };
+    Ok(Some(Request { path: path.to_owned(), body, close }))
 }
 
 /// Writes a request.
 pub fn write_request(writer: &mut impl Write, host: SocketAddr, path: &str) -> io::Result<()> {
     // One write is one packet.
     writer.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
+}
+
+/// Writes a request that sends something along.
+pub fn write_post(
+    writer: &mut impl Write,
+    host: SocketAddr,
+    path: &str,
+    body: &[u8],
+) -> io::Result<()> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
+    writer.write_all(&[head.as_bytes(), body].concat())
 }
 
 /// Reads the answer to a request.
@@ -55,12 +74,7 @@ pub fn read_reply(reader: &mut impl BufRead) -> io::Result<Reply> {
     }
     let headers = read_headers(reader)?;
     let field = |name| header(&headers, name).ok_or_else(|| malformed(name));
-    let length: usize = field("content-length")?.parse().map_err(|_| malformed(&first))?;
-    if length > BODY {
-        return Err(malformed("content-length"));
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+    let body = read_body(reader, field("content-length")?)?;
     let client = field("x-client")?.parse().map_err(|_| malformed("x-client"))?;
     Ok(Reply { backend: field("x-backend")?.to_owned(), client, body })
 }
@@ -75,6 +89,13 @@ pub fn write_reply(writer: &mut impl Write, reply: &Reply, close: bool) -> io::R
         reply.client
     );
     writer.write_all(&[head.as_bytes(), &reply.body].concat())
+}
+
+fn read_body(reader: &mut impl BufRead, length: &str) -> io::Result<Vec<u8>> {
+    let length = length.parse().ok().filter(|length| *length <= BODY);
+    let mut body = vec![0; length.ok_or_else(|| malformed("content-length"))?];
+    reader.read_exact(&mut body)?;
+    Ok(body)
 }
 
 fn read_headers(reader: &mut impl BufRead) -> io::Result<Vec<(String, String)>> {

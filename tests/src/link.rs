@@ -1,6 +1,7 @@
 //! Links between namespaces.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::netns::{Netns, system};
 
@@ -46,7 +47,17 @@ pub const NEEDS: [&str; 3] = ["ip", "nsenter", "ethtool"];
 
 /// Whether an interface has an XDP program, by what the kernel says.
 pub fn has_xdp(netns: &Netns, interface: &str) -> Result<bool> {
-    let shown = system("ip", &["-n", netns.name(), "-j", "link", "show", interface])?;
-    let links: serde_json::Value = serde_json::from_str(&shown)?;
-    Ok(links.pointer("/0/xdp").is_some())
+    Ok(xdp(netns, interface)?.is_some())
+}
+
+/// Id of the XDP program of an interface.
+pub fn xdp_id(netns: &Netns, interface: &str) -> Result<Option<u64>> {
+    let xdp = xdp(netns, interface)?;
+    Ok(xdp.as_ref().and_then(|xdp| xdp.pointer("/prog/id")).and_then(Value::as_u64))
+}
+
+fn xdp(netns: &Netns, interface: &str) -> Result<Option<Value>> {
+    let shown = system("ip", &["-n", netns.name(), "-j", "-d", "link", "show", interface])?;
+    let links: Value = serde_json::from_str(&shown)?;
+    Ok(links.pointer("/0/xdp").cloned())
 }

@@ -17,6 +17,7 @@ use crate::{
     client::{Client, End, SILENCE},
     interrupt,
     netns::Netns,
+    servers::INTACT,
 };
 
 /// What to do.
@@ -28,7 +29,8 @@ pub struct Load {
     pub connections: usize,
     /// How many of them at a time.
     pub at_once: usize,
-    /// Bytes to fetch over each and to compare; none asks for the short greeting.
+    /// Bytes to fetch over each, then to send over each, and to compare; none asks for the short
+    /// greeting.
     pub bytes: Option<usize>,
 }
 
@@ -95,10 +97,15 @@ impl Load {
         let reply = client.get(&path)?;
         record.backend = Some(reply.backend);
         record.seen = Some(reply.client);
-        match self.bytes.and_then(|length| blob::damage(n as u64, length, &reply.body)) {
-            Some(damage) => Err(End::Damaged(damage)),
-            None => Ok(()),
+        let Some(length) = self.bytes else { return Ok(()) };
+        if let Some(damage) = blob::damage(n as u64, length, &reply.body) {
+            return Err(End::Damaged(damage));
         }
+        let said = client.post(&path, &blob::blob(n as u64, length))?.body;
+        if said == INTACT.as_bytes() {
+            return Ok(());
+        }
+        Err(End::Damaged(format!("on its way there: {}", String::from_utf8_lossy(&said))))
     }
 }
 

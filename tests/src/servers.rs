@@ -1,7 +1,7 @@
 //! HTTP servers inside namespaces: the backends.
 //!
 //! `GET /` is answered with the name of the server and the client it sees, `GET /blob/SEED/LENGTH`
-//! with [`blob`]. The socket is made inside the namespace; the threads that serve it
+//! with [`blob`], and `POST` of the same path with whether the blob arrived as it should. The socket is made inside the namespace; the threads that serve it
 //! are ours.
 
 use std::{
@@ -19,13 +19,15 @@ use anyhow::{Context, Result};
 use rustix::net::{Shutdown, shutdown};
 
 use crate::{
-    blob::blob,
+    blob::{blob, damage},
     http::{self, Reply, Request},
     netns::Netns,
 };
 
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_mins(1);
+/// The answer to a blob that arrived as it should.
+pub const INTACT: &str = "intact";
 /// Largest blob that is served.
 const LARGEST: usize = 64 << 20;
 
@@ -89,11 +91,11 @@ fn serve(stream: &TcpStream, client: SocketAddr, shared: &Shared) -> io::Result<
     stream.set_write_timeout(Some(IDLE))?;
     let mut reader = BufReader::new(stream);
     while !reader.buffer().is_empty() || wait_for_request(stream, shared)? {
-        let Some(Request { path, close }) = http::read_request(&mut reader)? else { break };
-        let body = body(&path, client, &shared.name);
+        let Some(request) = http::read_request(&mut reader)? else { break };
+        let body = answer(&request, client, &shared.name);
         let reply = Reply { backend: shared.name.clone(), client, body };
-        http::write_reply(&mut &*stream, &reply, close)?;
-        if close {
+        http::write_reply(&mut &*stream, &reply, request.close)?;
+        if request.close {
             break;
         }
     }
@@ -118,15 +120,18 @@ fn wait_for_request(stream: &TcpStream, shared: &Shared) -> io::Result<bool> {
     Ok(false)
 }
 
-fn body(path: &str, client: SocketAddr, name: &str) -> Vec<u8> {
-    match blob_wanted(path) {
-        Some((seed, length)) => blob(seed, length.min(LARGEST)),
+fn answer(request: &Request, client: SocketAddr, name: &str) -> Vec<u8> {
+    match blob_of(&request.path) {
+        Some((seed, length)) if request.body.is_empty() => blob(seed, length.min(LARGEST)),
+        Some((seed, length)) => {
+            damage(seed, length, &request.body).unwrap_or_else(|| INTACT.to_owned()).into_bytes()
+        }
         None => format!("{name} serves {client}\n").into_bytes(),
     }
 }
 
 /// Seed and length in `/blob/SEED/LENGTH`.
-fn blob_wanted(path: &str) -> Option<(u64, usize)> {
+fn blob_of(path: &str) -> Option<(u64, usize)> {
     let (seed, length) = path.strip_prefix("/blob/")?.split_once('/')?;
     Some((seed.parse().ok()?, length.parse().ok()?))
 }

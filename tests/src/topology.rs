@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! two arms    client ──── client0 balancer backend0 ──── switch ──┬─ backend 1..n
-//!               └────────── return way, for dsr only ─────┘
+//!               └────────── return way, if direct ────────┘
 //!
 //! one arm     client ─── switch ─┬─ edge0 balancer
 //!                                └─ backend 1..n
 //! ```
 //!
-//! Clients live in the front network and backends in the back network, in both families. Without a
-//! return way everything between them is routed by the balancer, as `nat` needs it. With one, the
-//! backends own the VIP and reach clients past the balancer, as `dsr` needs it.
+//! Clients live in the front network and backends in the back network, in both families. By default
+//! everything between them is routed by the balancer, as `nat` needs it. With direct return, the
+//! backends own the VIP and reach clients past the balancer, as `dsr` and tunnels need it. Without
+//! any way back, backends know their own network alone, which is enough for `full-nat`.
 
 mod numbers;
 
@@ -66,13 +67,24 @@ impl Arms {
     }
 }
 
+/// How backends reach clients.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WayBack {
+    /// The balancer is their gateway.
+    Balancer,
+    /// They own the VIP, and answer past the balancer.
+    Direct,
+    /// Not at all: they reach nothing but their own network.
+    None,
+}
+
 /// What to build.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Interfaces of the balancer.
     pub arms: Arms,
-    /// Whether backends own the VIP and answer clients past the balancer.
-    pub direct_return: bool,
+    /// How backends reach clients.
+    pub way_back: WayBack,
     /// Number of backends.
     pub backends: u8,
     /// Numbers of the networks.
@@ -152,7 +164,7 @@ impl Topology {
             Arms::Two => {
                 link::veth(End(&self.client, ETH), End(&self.balancer, CLIENT_SIDE))?;
                 self.plug(&self.balancer, BACKEND_SIDE, BALANCER_PORT)?;
-                if self.shape.direct_return {
+                if self.shape.way_back == WayBack::Direct {
                     self.plug(&self.client, RETURN, "return")?;
                 }
             }
@@ -193,7 +205,7 @@ impl Topology {
 
     fn number_client(&self) -> Result<()> {
         self.assign(&self.client, ETH, Host::Client)?;
-        if self.shape.direct_return && self.shape.arms == Arms::Two {
+        if self.shape.way_back == WayBack::Direct && self.shape.arms == Arms::Two {
             self.assign(&self.client, RETURN, Host::ClientBack)?;
         }
         self.route(&self.client, "default", Host::BalancerFront)
@@ -202,24 +214,22 @@ impl Topology {
     fn number_backend(&self, n: u8) -> Result<()> {
         let netns = self.backend(n);
         self.assign(netns, ETH, Host::Backend(n))?;
-        if !self.shape.direct_return {
-            return self.route(netns, "default", Host::BalancerBack);
+        match self.shape.way_back {
+            WayBack::Balancer => self.route(netns, "default", Host::BalancerBack),
+            WayBack::Direct => self.own_vip(netns),
+            WayBack::None => Ok(()),
         }
-        // Neither asked for nor announced: the VIP is the balancer's in the eyes of the others.
-        netns.sysctl("ipv4/conf/all/arp_ignore", "1")?;
-        netns.sysctl("ipv4/conf/all/arp_announce", "2")?;
+    }
+
+    fn own_vip(&self, netns: &Netns) -> Result<()> {
+        let numbers = self.shape.numbers;
         for family in Family::ALL {
-            let numbers = self.shape.numbers;
-            let vip = numbers.address(Host::Vip, family);
-            let length = family.bits();
-            let nodad = family.nodad();
-            netns.ip(&format!("addr add {vip}/{length} dev lo{nodad}"))?;
-            let clients = numbers.network(Net::Front, family);
             let way = match self.shape.arms {
                 Arms::One => format!("dev {ETH}"),
                 Arms::Two => format!("via {}", numbers.address(Host::ClientBack, family)),
             };
-            netns.ip(&format!("route add {clients} {way}"))?;
+            let clients = numbers.network(Net::Front, family);
+            own_vip(netns, numbers.address(Host::Vip, family), &clients, &way)?;
         }
         Ok(())
     }
@@ -241,4 +251,16 @@ impl Topology {
         }
         Ok(())
     }
+}
+
+/// Gives a backend the VIP on its loopback, and a way to the clients past the balancer.
+pub(crate) fn own_vip(netns: &Netns, vip: IpAddr, clients: &str, way: &str) -> Result<()> {
+    // Neither asked for nor announced: the VIP is the balancer's in the eyes of the others.
+    netns.sysctl("ipv4/conf/all/arp_ignore", "1")?;
+    netns.sysctl("ipv4/conf/all/arp_announce", "2")?;
+    let family = if vip.is_ipv4() { Family::V4 } else { Family::V6 };
+    let (length, nodad) = (family.bits(), family.nodad());
+    netns.ip(&format!("addr add {vip}/{length} dev lo{nodad}"))?;
+    netns.ip(&format!("route add {clients} {way}"))?;
+    Ok(())
 }

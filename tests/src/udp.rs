@@ -11,11 +11,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 
 use crate::netns::Netns;
 
 /// Largest datagram.
 const LARGEST: usize = 1 << 16;
+/// Room for datagrams while the reader does not get the processor.
+pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,7 @@ impl UdpServer {
                 .with_context(|| format!("{}: cannot listen on {address}", netns.name()))
         })?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
         let stopped = Arc::<AtomicBool>::default();
         let (stop, name) = (Arc::clone(&stopped), name.to_owned());
         let thread = thread::spawn(move || echo(&socket, &name, &stop));
@@ -106,7 +110,7 @@ pub fn ask(netns: &Netns, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
     UdpClient::new(netns, server)?.ask(server, payload)
 }
 
-fn parse(answer: &[u8], local: SocketAddr) -> Option<Echo> {
+pub(crate) fn parse(answer: &[u8], local: SocketAddr) -> Option<Echo> {
     let mut parts = answer.splitn(3, |byte| *byte == b' ');
     let backend = String::from_utf8(parts.next()?.to_vec()).ok()?;
     let client = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;

@@ -31,14 +31,14 @@ impl Family {
         }
     }
 
-    pub(super) fn prefix(self) -> u8 {
+    pub(crate) fn prefix(self) -> u8 {
         match self {
             Self::V4 => 24,
             Self::V6 => 64,
         }
     }
 
-    pub(super) fn nodad(self) -> &'static str {
+    pub(crate) fn nodad(self) -> &'static str {
         match self {
             Self::V4 => "",
             Self::V6 => " nodad",
@@ -62,10 +62,14 @@ pub enum Host {
     Client,
     /// The client, where it receives what does not come by the balancer.
     ClientBack,
+    /// Where the client may move to.
+    ClientAway,
     /// The balancer, in the clients' network.
     BalancerFront,
     /// The balancer, in the backends' network.
     BalancerBack,
+    /// One of several balancers, counted from 1, in the backends' network.
+    Balancer(u8),
     /// The VIP.
     Vip,
     /// A backend, counted from 1.
@@ -76,9 +80,11 @@ impl Host {
     fn place(self) -> (Net, u8) {
         match self {
             Self::Client => (Net::Front, 2),
+            Self::ClientAway => (Net::Front, 3),
             Self::ClientBack => (Net::Back, 254),
             Self::BalancerFront => (Net::Front, 1),
             Self::BalancerBack => (Net::Back, 1),
+            Self::Balancer(n) => (Net::Back, n),
             Self::Vip => (Net::Front, 10),
             Self::Backend(n) => (Net::Back, 3 + n),
         }

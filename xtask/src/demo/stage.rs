@@ -8,7 +8,7 @@ use tests::{
     daemon::{Daemon, Files},
     netns::Netns,
     servers::HttpServer,
-    topology::{Arms, Family, Host, Numbers, Shape, Topology},
+    topology::{Arms, Family, Host, Numbers, Shape, Topology, WayBack},
 };
 
 use super::{
@@ -117,7 +117,7 @@ impl Stage {
 fn network() -> Result<Topology> {
     let shape = Shape {
         arms: Arms::Two,
-        direct_return: false,
+        way_back: WayBack::Balancer,
         backends: BACKENDS,
         numbers: Numbers { front: [192, 0, 2], back: [172, 17, 0] },
     };

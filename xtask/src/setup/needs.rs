@@ -67,6 +67,7 @@ pub(super) fn all() -> Vec<Need> {
         tool!("unshare", "util-linux", "looks whether namespaces can be made", &[Demo, Test]),
         tool!("mount", "mount", "looks whether a BPF file system can be mounted", &[Test]),
         tool!("ethtool", "ethtool", "switches checksum offload off in namespaces", &[Demo, Test]),
+        tool!("nft", "nftables", "stops a flood behind the balancer under test", &[Test]),
         tool!("curl", "curl", "the client of the namespace tests", &[Demo, Test]),
         tool!("ps", "procps", "the tests look for processes left behind", &[Test]),
     ]

@@ -18,12 +18,12 @@ const CONNECTIONS: usize = 150;
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[test]
-fn an_added_backend_breaks_only_moved_slots_v4() {
+fn an_added_backend_breaks_nothing_v4() {
     three_backends_of_which_two_are_used(Family::V4).scene(|scene| an_added_backend(scene));
 }
 
 #[test]
-fn an_added_backend_breaks_only_moved_slots_v6() {
+fn an_added_backend_breaks_nothing_v6() {
     three_backends_of_which_two_are_used(Family::V6).scene(|scene| an_added_backend(scene));
 }
 
@@ -44,32 +44,24 @@ fn an_added_backend(scene: &Scene) -> Result<()> {
     let records = held.close()?;
 
     let moved = |record: &&Record| before.owner(record.client) != after.owner(record.client);
-    let (moved, stayed): (Vec<_>, Vec<_>) = records.iter().partition(moved);
-    assert!(moved.len() > 10 && stayed.len() > 10, "{} of {CONNECTIONS} moved", moved.len());
-    for record in stayed {
-        let owner = owner_name(&before, record);
+    let moved = records.iter().filter(moved).count();
+    assert!(moved > 10 && moved < CONNECTIONS - 10, "{moved} of {CONNECTIONS} moved");
+    for record in records {
+        let owner = owner_name(&before, &record);
         let faithful = record.end == End::Whole && record.backends.iter().all(|b| *b == owner);
         assert!(faithful, "should have stayed with {owner} from first to last: {record:?}");
-    }
-    for record in moved {
-        let owner = owner_name(&before, record);
-        assert!(record.backends.iter().all(|b| *b == owner), "answered by a stranger: {record:?}");
-        assert!(
-            matches!(record.end, End::Whole | End::Reset),
-            "a moved connection goes on or is reset, nothing else: {record:?}"
-        );
     }
     assert!(scene.spread(200)?.contains_key("backend3"), "the new backend gets no connections");
     Ok(())
 }
 
 #[test]
-fn a_removed_backend_gets_nothing_v4() {
+fn a_removed_backend_gets_nothing_new_v4() {
     Wants::new(Family::V4, "nat").backends(3).scene(|scene| a_removed_backend(scene));
 }
 
 #[test]
-fn a_removed_backend_gets_nothing_v6() {
+fn a_removed_backend_gets_nothing_new_v6() {
     Wants::new(Family::V6, "nat").backends(3).scene(|scene| a_removed_backend(scene));
 }
 
@@ -77,16 +69,14 @@ fn a_removed_backend(scene: &Scene) -> Result<()> {
     let network = &scene.network;
     let backends = [1, 2, 3].map(|n| network.backend(n));
     let before = Ring::new(network.vip(), &backends);
-    let after = Ring::new(network.vip(), &backends[..2]);
 
     let held = hold(scene)?;
     scene.backend("remove", 3, &[])?;
     held.wait_rounds(10)?;
     for record in held.close()? {
         let owner = owner_name(&before, &record);
-        let moved = before.owner(record.client) != after.owner(record.client);
         assert!(record.backends.iter().all(|b| *b == owner), "answered by a stranger: {record:?}");
-        assert!(moved || record.end == End::Whole, "{owner} is still there: {record:?}");
+        assert!(record.end == End::Whole, "{owner} keeps what it has: {record:?}");
     }
     let spread = scene.spread(100)?;
     assert!(!spread.contains_key("backend3"), "a removed backend gets connections: {spread:?}");

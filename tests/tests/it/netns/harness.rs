@@ -10,32 +10,32 @@ use tests::{
     require,
     servers::HttpServer,
     sweep,
-    topology::{Arms, Family, Host, Numbers, Shape, Topology},
+    topology::{Arms, Family, Host, Numbers, Shape, Topology, WayBack},
     udp::{self, UdpServer},
 };
 
-fn shape(arms: Arms, direct_return: bool) -> Shape {
-    Shape { arms, direct_return, backends: 2, numbers: Numbers::default() }
+fn shape(arms: Arms, way_back: WayBack) -> Shape {
+    Shape { arms, way_back, backends: 2, numbers: Numbers::default() }
 }
 
 #[test]
 fn two_arms() -> Result<()> {
-    routes_between_client_and_backends(shape(Arms::Two, false))
+    routes_between_client_and_backends(shape(Arms::Two, WayBack::Balancer))
 }
 
 #[test]
 fn one_arm() -> Result<()> {
-    routes_between_client_and_backends(shape(Arms::One, false))
+    routes_between_client_and_backends(shape(Arms::One, WayBack::Balancer))
 }
 
 #[test]
 fn two_arms_with_direct_return() -> Result<()> {
-    routes_between_client_and_backends(shape(Arms::Two, true))
+    routes_between_client_and_backends(shape(Arms::Two, WayBack::Direct))
 }
 
 #[test]
 fn one_arm_with_direct_return() -> Result<()> {
-    routes_between_client_and_backends(shape(Arms::One, true))
+    routes_between_client_and_backends(shape(Arms::One, WayBack::Direct))
 }
 
 fn routes_between_client_and_backends(shape: Shape) -> Result<()> {
@@ -51,7 +51,7 @@ fn routes_between_client_and_backends(shape: Shape) -> Result<()> {
         let records = load.run(&topology.client, |_| true)?;
         assert_eq!(load::spread(&records)?.get("two"), Some(&20));
         let client = topology.address(Host::Client, family);
-        if !shape.direct_return {
+        if shape.way_back == WayBack::Balancer {
             assert!(records.iter().all(|r| r.seen.is_some_and(|seen| seen.ip() == client)));
         }
 

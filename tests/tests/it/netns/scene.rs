@@ -20,7 +20,7 @@ use tests::{
     run::Finished,
     servers::HttpServer,
     sweep,
-    topology::{Arms, BALANCER_PORT, Family, Host, Numbers, Shape, Topology},
+    topology::{Arms, BALANCER_PORT, Family, Host, Numbers, Shape, Topology, WayBack},
     udp::UdpServer,
 };
 
@@ -35,11 +35,18 @@ pub(crate) const PORT: u16 = 80;
 /// Port of the backends of `nat`.
 const NAT_PORT: u16 = 8080;
 
+/// Source addresses of `full-nat`, in the backends' network: free of hosts.
+const SOURCES_V4: &str = "192.0.2.64/28";
+/// Packets that have room for an outer header.
+const INNER_MTU: u16 = 1400;
+
 /// What a test wants.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wants {
-    /// Address family of service and backends.
+    /// Address family of the service.
     pub(crate) family: Family,
+    /// Address family of the backends, which with tunnels may be another than that of the service.
+    pub(crate) backend_family: Family,
     /// Forwarding mode.
     pub(crate) forward: &'static str,
     /// Interfaces of the balancer.
@@ -52,6 +59,14 @@ pub(crate) struct Wants {
     pub(crate) attach: &'static str,
     /// Whether the daemon keeps the address of the VIP.
     pub(crate) keeps_vip: bool,
+    /// Whether backends answer datagrams; otherwise the port is the test's.
+    pub(crate) serves_udp: bool,
+    /// Further lines of the pool's section.
+    pub(crate) pool_keys: &'static str,
+    /// Further lines of the TCP service's section.
+    pub(crate) tcp_keys: &'static str,
+    /// Further lines of the UDP service's section.
+    pub(crate) udp_keys: &'static str,
 }
 
 impl Wants {
@@ -59,7 +74,33 @@ impl Wants {
     pub(crate) fn new(family: Family, forward: &'static str) -> Self {
         let arms = Arms::Two;
         let attach = "auto";
-        Self { family, forward, arms, backends: 2, configured: 2, attach, keeps_vip: true }
+        Self {
+            family,
+            backend_family: family,
+            forward,
+            arms,
+            backends: 2,
+            configured: 2,
+            attach,
+            keeps_vip: true,
+            serves_udp: true,
+            pool_keys: "",
+            tcp_keys: "",
+            udp_keys: "",
+        }
+    }
+
+    /// Whether packets leave for the backend as they came: addressed to the VIP.
+    fn keeps_destination(self) -> bool {
+        matches!(self.forward, "dsr" | "ipip" | "gue")
+    }
+
+    fn way_back(self) -> WayBack {
+        match self.forward {
+            _ if self.keeps_destination() => WayBack::Direct,
+            "full-nat" => WayBack::None,
+            _ => WayBack::Balancer,
+        }
     }
 
     pub(crate) fn one_arm(self) -> Self {
@@ -92,18 +133,25 @@ impl Wants {
 /// A network with servers, and a place for a daemon.
 pub(crate) struct Network {
     pub(crate) wants: Wants,
-    servers: Vec<(HttpServer, UdpServer)>,
+    servers: Vec<Server>,
     pub(crate) topology: Topology,
     files: Files,
     _directory: TempDir,
     _passing: Option<Ebpf>,
 }
 
+/// What answers at one address of a backend.
+struct Server {
+    backend: u8,
+    _http: HttpServer,
+    _udp: Option<UdpServer>,
+}
+
 impl Network {
     fn build(wants: Wants) -> Result<Self> {
         let shape = Shape {
             arms: wants.arms,
-            direct_return: wants.forward == "dsr",
+            way_back: wants.way_back(),
             backends: wants.backends,
             numbers: Numbers::default(),
         };
@@ -112,7 +160,7 @@ impl Network {
             Arms::One => Some(passing::attach(&topology.switch, BALANCER_PORT)?),
             Arms::Two => None,
         };
-        let directory = tempfile::Builder::new().prefix(&(sweep::unique() + "-")).tempdir()?;
+        let directory = directory()?;
         let files = files(&directory)?;
         let mut network = Self {
             wants,
@@ -125,26 +173,50 @@ impl Network {
         for n in 1..=wants.backends {
             network.serve(n)?;
         }
+        network.prepare_mode()?;
         Ok(network)
     }
 
-    fn serve(&mut self, n: u8) -> Result<()> {
+    /// What a forwarding mode asks of the network.
+    fn prepare_mode(&self) -> Result<()> {
+        let Topology { balancer, client, .. } = &self.topology;
+        match self.wants.forward {
+            // Answers are led to the balancer, which says that the addresses are its own.
+            "full-nat" => balancer.ip(&format!("route add local {SOURCES_V4} dev lo")).map(drop),
+            "ipip" | "gue" => {
+                let vip = self.vip().ip();
+                let flag = self.wants.family.flag();
+                client.ip(&format!("{flag} route add {vip} dev eth0 mtu {INNER_MTU}")).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts the servers of a backend.
+    pub(crate) fn serve(&mut self, n: u8) -> Result<()> {
         let netns = self.topology.backend(n);
         let name = backend_name(n);
-        // Replies of `dsr` come from the VIP, which is one of several addresses.
+        // The VIP is one of several addresses: a socket of its own answers from it.
         let hosts = [Host::Backend(n), Host::Vip];
-        let addresses = if self.wants.forward == "dsr" { &hosts[..] } else { &hosts[..1] };
+        let addresses = if self.wants.keeps_destination() { &hosts[..] } else { &hosts[..1] };
         for host in addresses {
             let ip = self.topology.address(*host, self.wants.family);
             let address = SocketAddr::new(ip, self.backend_port());
             let http = HttpServer::start(netns, address, &name)?;
-            self.servers.push((http, UdpServer::start(netns, address, &name)?));
+            let udp = || UdpServer::start(netns, address, &name);
+            let udp = self.wants.serves_udp.then(udp).transpose()?;
+            self.servers.push(Server { backend: n, _http: http, _udp: udp });
         }
         Ok(())
     }
 
+    /// Stops the servers of a backend, and thereby its connections.
+    pub(crate) fn stop_serving(&mut self, n: u8) {
+        self.servers.retain(|server| server.backend != n);
+    }
+
     fn backend_port(&self) -> u16 {
-        if self.wants.forward == "dsr" { PORT } else { NAT_PORT }
+        if self.wants.keeps_destination() { PORT } else { NAT_PORT }
     }
 
     pub(crate) fn vip(&self) -> SocketAddr {
@@ -152,8 +224,16 @@ impl Network {
     }
 
     pub(crate) fn backend(&self, n: u8) -> SocketAddr {
-        let ip = self.topology.address(Host::Backend(n), self.wants.family);
+        let ip = self.topology.address(Host::Backend(n), self.wants.backend_family);
         SocketAddr::new(ip, self.backend_port())
+    }
+
+    /// Where `full-nat` takes source addresses from.
+    fn sources(&self) -> String {
+        match self.wants.family {
+            Family::V4 => SOURCES_V4.to_owned(),
+            Family::V6 => self.topology.address(Host::BalancerBack, Family::V6).to_string(),
+        }
     }
 
     /// Where the daemon's files are.
@@ -164,7 +244,7 @@ impl Network {
     /// The configuration that is wanted: services `web` (TCP) and `echo` (UDP) at the VIP, both
     /// sending to pool `web`.
     pub(crate) fn config(&self) -> String {
-        let Wants { arms, attach, configured, .. } = self.wants;
+        let Wants { arms, attach, configured, pool_keys, tcp_keys, udp_keys, .. } = self.wants;
         let Files { socket, pin_dir, state_dir, .. } = &self.files;
         let daemon = [("admin", socket), ("pin-dir", pin_dir), ("state-dir", state_dir)]
             .map(|(key, path)| format!("{key} = \"{}\"\n", path.display()));
@@ -174,9 +254,9 @@ impl Network {
         [
             format!("[daemon]\nseed = {SEED}\n{}", daemon.concat()),
             interfaces,
-            format!("[[pool]]\nname = \"{POOL}\"\nbackends = {backends:?}\n"),
-            self.service("web", "tcp"),
-            self.service("echo", "udp"),
+            format!("[[pool]]\nname = \"{POOL}\"\nbackends = {backends:?}\n{pool_keys}\n"),
+            self.service("web", "tcp") + tcp_keys + "\n",
+            self.service("echo", "udp") + udp_keys + "\n",
         ]
         .concat()
     }
@@ -186,8 +266,12 @@ impl Network {
         let listen = self.vip();
         let kept = format!("vip-interface = \"{}\"\n", arms.front());
         let kept = if keeps_vip { &kept } else { "" };
+        let source = match forward {
+            "full-nat" => format!("source = \"{}\"\n", self.sources()),
+            _ => String::new(),
+        };
         format!(
-            "[[service]]\nname = \"{name}\"\nlisten = \"{listen}/{protocol}\"\npool = \"{POOL}\"\nforward = \"{forward}\"\n{kept}"
+            "[[service]]\nname = \"{name}\"\nlisten = \"{listen}/{protocol}\"\npool = \"{POOL}\"\nforward = \"{forward}\"\n{source}{kept}"
         )
     }
 
@@ -278,7 +362,13 @@ pub(crate) fn backend_name(n: u8) -> String {
     format!("backend{n}")
 }
 
-fn files(directory: &TempDir) -> Result<Files> {
+/// A directory for the files of a daemon.
+pub(crate) fn directory() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix(&(sweep::unique() + "-")).tempdir()?)
+}
+
+/// Where a daemon's files are, in a directory of the test's own.
+pub(crate) fn files(directory: &TempDir) -> Result<Files> {
     let path = |name| directory.path().join(name);
     // Found by who has no rights at all, so that it is the socket that refuses them.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
