@@ -9,7 +9,9 @@
 //! and links until the next daemon adopts them or `shunt detach` removes them.
 
 mod controller;
+mod dead;
 pub mod decap;
+mod files;
 mod journal;
 mod privileges;
 mod problems;
@@ -45,6 +47,7 @@ use crate::{
     admin::{Request, server},
     config,
     dataplane::{Dataplane, netlink, pins},
+    health::{Checks, Report},
     model::Desired,
 };
 
@@ -53,6 +56,8 @@ use crate::{
 const REFRESH: Duration = Duration::from_secs(3);
 /// Changes of the network are waited for this long, to be handled together.
 const SETTLE: Duration = Duration::from_millis(50);
+/// Reports of health checks that are handled before anything else is looked at.
+const REPORTS_AT_ONCE: usize = 1024;
 /// Share of its time, as a divisor, that the daemon may spend on following a restless network.
 const REFRESH_SHARE: u32 = 10;
 
@@ -99,6 +104,7 @@ async fn serve(configured: Desired) -> Result<()> {
 }
 
 async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
+    files::raise_limit();
     let state_dir = configured.daemon.state_dir.clone();
     state::create_dir(&state_dir)?;
     let (netlink, connection, changes) = netlink::open()?;
@@ -109,14 +115,15 @@ async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
     let (journal, desired) = Journal::replay(&state_dir, &configured)?;
     let vips = Vips::load(&state_dir)?;
     let dataplane = Dataplane::open(&configured.daemon.pin_dir)?;
-    let mut controller = Controller::new(desired, dataplane, netlink, journal, vips)?;
+    let (checks, reports) = Checks::new();
+    let mut controller = Controller::new(desired, dataplane, netlink, journal, vips, checks)?;
     controller.start().await?;
     privileges::drop_most().context("cannot give up privileges")?;
 
     let (sender, requests) = mpsc::channel(64);
     let api = tokio::spawn(server::serve(listener, sender));
     info!("ready; the API is on {}", configured.daemon.admin.display());
-    events(&mut controller, requests, changes).await?;
+    events(&mut controller, requests, changes, reports).await?;
     // Whoever has been answered shall get the answer.
     _ = time::timeout(Duration::from_secs(1), api).await;
     Ok(())
@@ -144,6 +151,7 @@ async fn events(
     controller: &mut Controller,
     mut requests: mpsc::Receiver<Request>,
     mut changes: impl StreamExt<Item = ()> + Unpin,
+    mut reports: mpsc::Receiver<Report>,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -155,6 +163,14 @@ async fn events(
             Some(request) = requests.recv() => {
                 if controller.handle(request).await == Flow::End {
                     return Ok(());
+                }
+            }
+            Some(report) = reports.recv() => {
+                // Backends that fail together are one change of the tables.
+                let waiting = std::iter::from_fn(|| reports.try_recv().ok());
+                let waiting = waiting.take(REPORTS_AT_ONCE);
+                if let Err(error) = controller.probed(std::iter::once(report).chain(waiting)).await {
+                    error!("cannot follow the health of the backends: {error:#}");
                 }
             }
             Some(()) = changes.next() => {

@@ -5,5 +5,6 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod dataplane;
+pub mod health;
 pub mod model;
 pub mod reconcile;

@@ -9,11 +9,14 @@ use tokio::sync::mpsc;
 use super::{
     Request, RequestError, server,
     types::{
-        BackendView, Changed, CounterView, InterfaceView, NextHopView, PoolView, ServiceView,
-        Status,
+        BackendView, Changed, CounterView, HealthState, HealthView, InterfaceView, NextHopView,
+        PoolView, ServiceView, Status,
     },
 };
-use crate::model::{AttachMode, BackendState, Change, ChangeError, Forward, Name, Udp, Weight};
+use crate::model::{
+    AttachMode, BackendState, Change, ChangeError, Forward, Health, Name, Udp, Weight,
+    health::{HttpProbe, Probe},
+};
 
 pub(crate) fn name(name: &str) -> Name {
     name.parse().unwrap()
@@ -37,6 +40,7 @@ fn backend(at: &str, share: i64, state: BackendState, next_hop: NextHopView) -> 
         address: address(at),
         weight: weight(share),
         state,
+        health: HealthView::default(),
         next_hop,
         sent: counter(packets, packets * 1_000),
     }
@@ -53,14 +57,24 @@ fn web() -> PoolView {
     let unresolved = NextHopView::Unresolved {
         reason: "no route to 172.17.0.6; add one with `ip route`".to_owned(),
     };
+    let health = |state, seconds, result: &str| HealthView {
+        state,
+        seconds: Some(seconds),
+        result: Some(result.to_owned()),
+    };
+    let mut backends = vec![
+        backend("172.17.0.4:1001", 1, BackendState::Enabled, resolved(4)),
+        backend("172.17.0.5:1002", 2, BackendState::Drained, resolved(5)),
+        backend("172.17.0.6:1003", 3, BackendState::Enabled, unresolved),
+    ];
+    backends[0].health = health(HealthState::Up, 11_525, "status 200 OK");
+    backends[1].health = health(HealthState::Down, 12, "connection refused");
     PoolView {
         name: name("web"),
         services: vec![name("web")],
-        backends: vec![
-            backend("172.17.0.4:1001", 1, BackendState::Enabled, resolved(4)),
-            backend("172.17.0.5:1002", 2, BackendState::Drained, resolved(5)),
-            backend("172.17.0.6:1003", 3, BackendState::Enabled, unresolved),
-        ],
+        health: Some(Health::new(Probe::Http(HttpProbe::default()))),
+        drain_timeout_ms: Some(30_000),
+        backends,
     }
 }
 
@@ -108,9 +122,17 @@ pub(crate) fn status() -> Status {
     let dns = PoolView {
         name: name("dns"),
         services: vec![name("dns")],
+        health: None,
+        drain_timeout_ms: None,
         backends: vec![backend("[2001:db8::4]:53", 1, BackendState::Enabled, resolved(0x14))],
     };
-    let spare = PoolView { name: name("spare"), services: vec![], backends: vec![] };
+    let spare = PoolView {
+        name: name("spare"),
+        services: vec![],
+        health: None,
+        drain_timeout_ms: None,
+        backends: vec![],
+    };
     Status {
         version: "0.1.0".to_owned(),
         pid: 4242,

@@ -9,7 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AttachMode, BackendState, Forward, Name, PortRange, Prefix, SourcePrefix, Udp, Vip, Weight,
+    AttachMode, BackendState, Forward, Health, Name, PortRange, Prefix, SourcePrefix, Udp, Vip,
+    Weight,
 };
 
 /// `GET /v1/status`: the daemon at a glance.
@@ -90,6 +91,10 @@ pub struct PoolView {
     pub name: Name,
     /// Services that send to it.
     pub services: Vec<Name>,
+    /// How its backends are probed, if they are.
+    pub health: Option<Health>,
+    /// How many milliseconds drained and removed backends keep their flows, if that is limited.
+    pub drain_timeout_ms: Option<u64>,
     /// Its backends.
     pub backends: Vec<BackendView>,
 }
@@ -103,10 +108,36 @@ pub struct BackendView {
     pub weight: Weight,
     /// Whether it takes new flows.
     pub state: BackendState,
+    /// What its health check says.
+    pub health: HealthView,
     /// Where packets to it go, or why that is not known.
     pub next_hop: NextHopView,
     /// Packets sent to it.
     pub sent: CounterView,
+}
+
+/// What the health check of a backend says.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// Whether it is up.
+    pub state: HealthState,
+    /// For how many seconds it has been in this state; nothing while it is unchecked.
+    pub seconds: Option<u64>,
+    /// What the last probe came to; nothing before the first.
+    pub result: Option<String>,
+}
+
+/// Whether a backend is up.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthState {
+    /// It is not checked, or not yet, and counts as up.
+    #[default]
+    Unchecked,
+    /// It is.
+    Up,
+    /// It is not, and gets no flows, unless its whole pool is down and fails open.
+    Down,
 }
 
 /// Where packets to a backend go.

@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Result;
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::{journal::Journal, problems, sweep, view, vips::Vips};
+use super::{dead, journal::Journal, problems, sweep, view, vips::Vips};
 use crate::{
     admin::{
         Request, RequestError,
@@ -21,6 +21,7 @@ use crate::{
         Dataplane,
         netlink::{Links, Netlink, NextHops},
     },
+    health::{self, Checks, Report},
     model::{AttachMode, Change, ChangeError, Desired},
     reconcile::{
         self, Image,
@@ -46,8 +47,9 @@ pub(super) struct Controller {
     pub(super) image: Image,
     pub(super) links: Links,
     pub(super) next_hops: NextHops,
-    /// Backends that failed their health checks.
-    pub(super) down: Down,
+    pub(super) checks: Checks,
+    /// Backends that get no packets, as their checks failed.
+    down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
     unreferenced: BTreeSet<u32>,
     /// Packets of leaving backends that connection ids name, and since when there were no more.
@@ -69,14 +71,17 @@ impl Controller {
         netlink: Netlink,
         journal: Journal,
         vips: Vips,
+        mut checks: Checks,
     ) -> Result<Self> {
         let image = dataplane.image()?;
+        checks.adopt(dead::of(&image, &desired));
         Ok(Self {
             desired,
             dataplane,
             image,
             links: Links::new(),
             next_hops: NextHops::new(),
+            checks,
             down: Down::new(),
             unreferenced: BTreeSet::new(),
             quiet: BTreeMap::new(),
@@ -111,7 +116,7 @@ impl Controller {
         self.bring_about(&desired).await?;
         self.links = self.netlink.links().await?;
         for problem in self.problems().await {
-            tracing::warn!("{problem}");
+            warn!("{problem}");
         }
         Ok(())
     }
@@ -122,6 +127,29 @@ impl Controller {
         self.fill_tables(&desired).await?;
         self.attach(&desired)?;
         self.vips.follow(&desired, &self.netlink, &self.links).await
+    }
+
+    /// Hears what probes found. When that makes a backend fail or rise, its flows are moved.
+    pub(super) async fn probed(&mut self, reports: impl IntoIterator<Item = Report>) -> Result<()> {
+        let whole = self.checks.pools_down(&self.desired);
+        for news in reports.into_iter().filter_map(|report| self.checks.record(report)) {
+            let health::News { key: (pool, address), change, reason } = news;
+            match change {
+                health::Change::Down => warn!("backend {address} of {pool} is down: {reason}"),
+                health::Change::Up => info!("backend {address} of {pool} is up: {reason}"),
+                health::Change::Skipped => warn!("backend {address} of {pool}: {reason}"),
+            }
+        }
+        for (pool, fails_open) in &self.checks.pools_down(&self.desired) {
+            if !whole.contains_key(pool) {
+                warn!("{}", problems::pool_down(pool, *fails_open));
+            }
+        }
+        if self.checks.down(&self.desired) != self.down {
+            let desired = self.desired.clone();
+            self.fill_tables(&desired).await?;
+        }
+        Ok(())
     }
 
     /// What a sweep of the tables as they are now must look at, and which ones they are.
@@ -200,7 +228,9 @@ impl Controller {
 
     async fn problems(&self) -> Vec<String> {
         let local = self.netlink.addresses().await.unwrap_or_default();
-        problems::problems(&self.desired, &self.links, &self.next_hops, &local)
+        let mut found = problems::problems(&self.desired, &self.links, &self.next_hops, &local);
+        problems::health(&self.desired, &self.checks, &mut found);
+        found
     }
 
     /// Makes changes, all or none. They are recorded before they are made.
@@ -245,6 +275,7 @@ impl Controller {
 
     async fn bring_about(&mut self, next: &Desired) -> Result<()> {
         self.changes += 1;
+        self.checks.follow(next)?;
         self.fill_tables(next).await?;
         self.attach(next)?;
         self.detach_others(next)?;
@@ -277,6 +308,7 @@ impl Controller {
         let present: BTreeSet<u32> =
             self.links.values().filter(|link| !link.loopback).map(|link| link.index).collect();
         self.image.interfaces.retain(|ifindex| present.contains(ifindex));
+        self.down = self.checks.down(desired);
         let inputs = Inputs {
             desired,
             down: &self.down,

@@ -6,7 +6,8 @@ use std::{fs, net::IpAddr};
 
 use crate::{
     dataplane::netlink::{Links, NextHops},
-    model::{AttachMode, Desired, Forward},
+    health::Checks,
+    model::{AttachMode, Desired, Forward, Name},
 };
 
 /// Every problem, as a sentence that says what to do.
@@ -28,6 +29,34 @@ pub(super) fn problems(
         }
     }
     found
+}
+
+/// Backends and pools that are down.
+pub(super) fn health(desired: &Desired, checks: &Checks, found: &mut Vec<String>) {
+    let whole = checks.pools_down(desired);
+    found.extend(whole.iter().map(|(pool, fails_open)| pool_down(pool, *fails_open)));
+    for (name, pool) in &desired.pools {
+        for address in pool.backends.keys() {
+            let Some(standing) = checks.standing(name, *address) else { continue };
+            if standing.down == Some(true) {
+                let reason = standing.result.unwrap_or("not probed yet");
+                found.push(format!("backend {address} of {name} is down: {reason}"));
+            }
+        }
+    }
+}
+
+/// That every enabled backend of a pool is down, and what that means.
+pub(super) fn pool_down(pool: &Name, fails_open: bool) -> String {
+    if fails_open {
+        format!(
+            "pool {pool} fails open: all its enabled backends are down, so packets go to all of them as if none were; look at the check, the way to the backends, and the backends"
+        )
+    } else {
+        format!(
+            "all enabled backends of pool {pool} are down, so its packets are dropped; look at the backends, the way to them, and the check"
+        )
+    }
 }
 
 fn interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {

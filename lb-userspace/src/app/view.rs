@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
+    time::Duration,
 };
 
 use lb_common::{abi::Counter, slot::Slot};
@@ -10,9 +11,11 @@ use lb_common::{abi::Counter, slot::Slot};
 use super::controller::Controller;
 use crate::{
     admin::types::{
-        BackendView, CounterView, InterfaceView, NextHopView, PoolView, ServiceView, Status,
+        BackendView, CounterView, HealthState, HealthView, InterfaceView, NextHopView, PoolView,
+        ServiceView, Status,
     },
     dataplane::{DataplaneError, counters::ByReason, netlink::NextHop},
+    health::Standing,
     model::{Backend, Forward, Name, Pool, Protocol, Service, Udp, quic::server_id},
     reconcile::compile::{address_of, identity, vip_endpoint},
 };
@@ -101,7 +104,7 @@ impl<'a> View<'a> {
             source: service.source.clone(),
             source_ports: (service.forward == Forward::FullNat).then_some(service.source_ports),
             udp: (service.listen.protocol == Protocol::Udp).then_some(service.udp),
-            idle_timeout_ms: u64::try_from(service.idle_timeout.as_millis()).unwrap_or(u64::MAX),
+            idle_timeout_ms: milliseconds(service.idle_timeout),
             vip_interface: service.vip_interface.clone(),
             slots: entry.map_or(0, |entry| entry.ring_mask + 1),
             owners: ring.owners,
@@ -151,6 +154,8 @@ impl<'a> View<'a> {
                 .filter(|(_, service)| service.pool == *name)
                 .map(|(service, _)| service.clone())
                 .collect(),
+            health: pool.health.clone(),
+            drain_timeout_ms: pool.drain_timeout.map(milliseconds),
             backends: backends
                 .map(|(address, backend)| self.backend(name, *address, *backend))
                 .collect::<Result<_, _>>()?,
@@ -175,8 +180,27 @@ impl<'a> View<'a> {
             None => Counter::default(),
         };
         let (weight, state) = (backend.weight, backend.state);
-        Ok(BackendView { address, weight, state, next_hop, sent: counter(sent) })
+        let health = health(self.controller.checks.standing(pool, address));
+        Ok(BackendView { address, weight, state, health, next_hop, sent: counter(sent) })
     }
+}
+
+fn health(standing: Option<Standing<'_>>) -> HealthView {
+    let Some(Standing { down, since, result }) = standing else { return HealthView::default() };
+    let state = match down {
+        None => HealthState::Unchecked,
+        Some(false) => HealthState::Up,
+        Some(true) => HealthState::Down,
+    };
+    HealthView {
+        state,
+        seconds: down.map(|_| since.elapsed().as_secs()),
+        result: result.map(str::to_owned),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn mac_text(mac: [u8; 6]) -> String {

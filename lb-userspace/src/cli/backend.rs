@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     Outcome,
     args::{BackendCommand, Members},
+    format,
     table::{
         self,
         Column::{self, Number, Text},
@@ -17,17 +18,18 @@ use super::{
 use crate::{
     admin::{
         client::Client,
-        types::{BackendView, Changed, NextHopView, PoolView},
+        types::{BackendView, Changed, HealthState, HealthView, NextHopView, PoolView},
     },
     model::{BackendState, Change, Name, Weight},
 };
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     Text("BACKEND"),
     Number("WEIGHT"),
     Text("STATE"),
     Number("SENT"),
     Number("BYTES"),
+    Text("HEALTH"),
     Text("NEXT HOP"),
 ];
 
@@ -143,6 +145,7 @@ fn cells(backend: &BackendView) -> [String; COLUMNS.len()] {
         state(backend.state).to_owned(),
         packets,
         bytes,
+        health(&backend.health),
         next_hop(&backend.next_hop),
     ]
 }
@@ -152,6 +155,21 @@ pub(super) fn state(state: BackendState) -> &'static str {
     match state {
         BackendState::Enabled => "enabled",
         BackendState::Drained => "drained",
+    }
+}
+
+/// Health in a cell: the state, for how long, and what is wrong.
+fn health(health: &HealthView) -> String {
+    let time = health.seconds.map(|seconds| format!(" for {}", format::duration(seconds)));
+    let time = time.unwrap_or_default();
+    match (health.state, &health.result) {
+        (HealthState::Unchecked, None) => "-".to_owned(),
+        (HealthState::Unchecked, Some(result)) => format!("unchecked: {result}"),
+        (HealthState::Up, _) => format!("up{time}"),
+        (HealthState::Down, result) => {
+            let reason = result.as_deref().unwrap_or("not probed yet");
+            format!("! down{time}: {reason}")
+        }
     }
 }
 

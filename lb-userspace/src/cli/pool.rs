@@ -1,5 +1,7 @@
 //! `shunt pool`: the sets of backends.
 
+use std::time::Duration;
+
 use super::{
     Outcome, backend,
     table::{
@@ -11,9 +13,9 @@ use super::{
 use crate::{
     admin::{
         client::Client,
-        types::{BackendView, NextHopView, PoolView},
+        types::{BackendView, HealthState, NextHopView, PoolView},
     },
-    model::{BackendState, Name},
+    model::{BackendState, Name, duration},
 };
 
 pub(super) async fn list(client: &Client, json: bool) -> anyhow::Result<Outcome> {
@@ -33,6 +35,7 @@ pub(super) fn table(pools: &[PoolView]) -> String {
         Number("BACKENDS"),
         Number("ENABLED"),
         Number("DRAINED"),
+        Number("DOWN"),
         Number("UNRESOLVED"),
         Text("SERVICES"),
     ]);
@@ -45,6 +48,7 @@ pub(super) fn table(pools: &[PoolView]) -> String {
             pool.backends.len().to_string(),
             number(|backend| backend.state == BackendState::Enabled),
             number(|backend| backend.state == BackendState::Drained),
+            number(|backend| backend.health.state == HealthState::Down),
             number(|backend| matches!(backend.next_hop, NextHopView::Unresolved { .. })),
             table::names(&pool.services),
         ]);
@@ -54,5 +58,12 @@ pub(super) fn table(pools: &[PoolView]) -> String {
 
 pub(super) fn words(pool: &PoolView) -> String {
     let services = table::names(&pool.services);
-    format!("pool {}\n  services  {services}\n\n{}", pool.name, backend::members(pool))
+    let health = pool.health.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    let drain = pool.drain_timeout_ms.map(|timeout| duration::text(Duration::from_millis(timeout)));
+    let drain = drain.as_deref().unwrap_or("none");
+    format!(
+        "pool {}\n  services       {services}\n  health         {health}\n  drain-timeout  {drain}\n\n{}",
+        pool.name,
+        backend::members(pool)
+    )
 }

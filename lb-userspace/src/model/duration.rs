@@ -3,7 +3,7 @@
 //! A whole number and one unit, as in HAProxy and nginx, and never a number alone: those two
 //! disagree on what that means.
 
-pub(crate) mod as_text;
+pub(crate) mod as_milliseconds;
 #[cfg(test)]
 mod tests;
 

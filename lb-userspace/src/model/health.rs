@@ -30,10 +30,10 @@ pub struct Health {
     #[serde(flatten)]
     pub probe: Probe,
     /// Time from the beginning of a probe to that of the next.
-    #[serde(with = "duration::as_text")]
+    #[serde(rename = "interval_ms", with = "duration::as_milliseconds")]
     pub interval: Duration,
     /// A probe that has not succeeded by then has failed; at most the interval.
-    #[serde(with = "duration::as_text")]
+    #[serde(rename = "timeout_ms", with = "duration::as_milliseconds")]
     pub timeout: Duration,
     /// So many successes in a row bring a backend that is down up again.
     pub rise: Runs,

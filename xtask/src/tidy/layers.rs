@@ -43,10 +43,11 @@ const LB_COMMON: &[Layer] = &[
 const LB_USERSPACE: &[Layer] = &[
     ("model", &[]),
     ("config", &["model"]),
+    ("health", &["model"]),
     ("reconcile", &["model"]),
     ("dataplane", &["reconcile", "model"]),
     ("admin", &["model"]),
-    ("app", &["model", "config", "reconcile", "dataplane", "admin"]),
+    ("app", &["model", "config", "health", "reconcile", "dataplane", "admin"]),
     // Of `admin` the types only, of `model` the words they are made of.
     ("cli", &["config", "admin", "model"]),
     ("main", &["app", "cli"]),

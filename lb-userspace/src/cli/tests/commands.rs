@@ -47,7 +47,7 @@ async fn listings_are_tables_or_json() {
         ("service list", "[2001:db8::10]:53/udp  gue", whole["services"].clone()),
         ("service show web", "25.0 %", whole["services"][1].clone()),
         ("pool list", "spare         0", whole["pools"].clone()),
-        ("pool show web", "services  web", whole["pools"][2].clone()),
+        ("pool show web", "health         http / every 1s", whole["pools"][2].clone()),
     ];
     for (line, fragment, expected) in cases {
         let words = shunt(&daemon.socket, line).await.unwrap();

@@ -172,11 +172,11 @@ fn in_words_and_in_json() {
         serde_json::to_value(&https).unwrap(),
         json!({
             "type": "https", "path": "/", "host": "www.example.org", "status": "200",
-            "ca": "/etc/ca.pem", "interval": "1s", "timeout": "500ms", "rise": 2, "fall": 3,
+            "ca": "/etc/ca.pem", "interval_ms": 1000, "timeout_ms": 500, "rise": 2, "fall": 3,
             "fail_open": true, "port": null,
         })
     );
-    let wrong = json!({"type": "tcp", "interval": "1s", "timeout": "1", "rise": 2, "fall": 3,
+    let wrong = json!({"type": "tcp", "interval_ms": "1s", "timeout_ms": 1, "rise": 2, "fall": 3,
         "fail_open": true, "port": null});
     assert!(serde_json::from_value::<Health>(wrong).is_err());
 }
