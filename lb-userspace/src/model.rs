@@ -220,8 +220,8 @@ impl Service {
     /// The idle timeout unless one is given.
     pub const fn idle_timeout_of(protocol: Protocol) -> Duration {
         match protocol {
-            Protocol::Tcp => Duration::from_secs(15 * 60),
-            Protocol::Udp => Duration::from_secs(2 * 60),
+            Protocol::Tcp => Duration::from_mins(15),
+            Protocol::Udp => Duration::from_mins(2),
         }
     }
 }

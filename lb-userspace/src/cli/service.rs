@@ -95,10 +95,9 @@ pub(super) fn words(service: &ServiceView, pool: &PoolView) -> String {
             moving => format!("{slots} ({} moving)", format::thousands(moving.into())),
         },
     ));
-    let mut head = format!("service {}\n", service.name);
-    for (what, text) in lines {
-        head.push_str(&format!("  {what:7}  {text}\n"));
-    }
+    let mut head = vec![format!("service {}", service.name)];
+    head.extend(lines.into_iter().map(|(what, text)| format!("  {what:7}  {text}")));
+    let head = head.join("\n") + "\n";
     let mut parts = vec![head, shares::table(service, pool)];
     parts.extend(service.server_ids.as_ref().map(server_ids));
     parts.push(status::reasons(&service.packets));

@@ -87,22 +87,17 @@ fn backend(backend: Backend) -> String {
 /// Where its packets go, and what is set besides: defaults are not mentioned.
 fn service(service: &Service) -> String {
     let Service { listen, pool, forward, source, source_ports, .. } = service;
-    let mut text = format!("{listen} to {pool} by {}", forward.name());
-    let mut say = |what: &str, value: &str| text.push_str(&format!(", {what} {value}"));
-    for prefix in source {
-        say("source", &prefix.to_string());
-    }
+    let mut said = vec![format!("{listen} to {pool} by {}", forward.name())];
+    said.extend(source.iter().map(|prefix| format!("source {prefix}")));
     if *source_ports != PortRange::default() {
-        say("ports", &source_ports.to_string());
+        said.push(format!("ports {source_ports}"));
     }
     if service.udp != Udp::default() {
-        say("udp", service.udp.name());
+        said.push(format!("udp {}", service.udp.name()));
     }
     if service.idle_timeout != Service::idle_timeout_of(listen.protocol) {
-        say("idle-timeout", &duration::text(service.idle_timeout));
+        said.push(format!("idle-timeout {}", duration::text(service.idle_timeout)));
     }
-    if let Some(interface) = &service.vip_interface {
-        say("address on", interface);
-    }
-    text
+    said.extend(service.vip_interface.iter().map(|interface| format!("address on {interface}")));
+    said.join(", ")
 }

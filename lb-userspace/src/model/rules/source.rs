@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use super::Problem;
@@ -77,7 +77,7 @@ impl<'d> Taken<'d> {
         let backends = desired.pools.values().flat_map(|pool| pool.backends.keys());
         Self {
             vips: services.map(|(name, it)| (it.listen.address.ip(), name)).collect(),
-            backends: backends.map(|backend| backend.ip()).collect(),
+            backends: backends.map(SocketAddr::ip).collect(),
         }
     }
 

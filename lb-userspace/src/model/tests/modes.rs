@@ -11,7 +11,7 @@ use super::{
 const VIP: &str = "192.0.2.1:80/tcp";
 const VIP6: &str = "[2001:db8::1]:80/tcp";
 
-/// Services `s` as given, and `t`, whose VIP is 192.0.2.2 and 2001:db8::2.
+/// What is wrong with a service `s`, beside a service `t` whose VIP is 192.0.2.2.
 fn found(service: &Service) -> Vec<(Subject, Option<&'static str>, String)> {
     let pools = [
         ("v4", pool(&["10.0.0.1:80", "10.0.0.9:80"])),

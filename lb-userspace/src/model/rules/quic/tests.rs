@@ -1,4 +1,5 @@
 //! Backends that share a server id, which no test can wait for by chance.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::net::SocketAddr;
 
