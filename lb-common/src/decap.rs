@@ -23,6 +23,7 @@ use crate::{
     abi::{AddrBe, Verdict, is_v4_mapped, v4_mapped},
     csum::Delta,
     parse::Family,
+    rewrite,
     wire::{Frame, eth, ipv4, ipv6, transport, tunnel},
 };
 
@@ -256,6 +257,11 @@ fn outer_ipv6<F: Frame, T: Tables>(frame: &F, tables: &T) -> Result<Outer, Reaso
 
 /// Length of the GUE header of variant 0 without extension fields.
 const GUE_LEN: usize = 4;
+/// GUE header of variant 0 before IPv4: two bits of the variant, the control bit and five of the
+/// header's length are all zero; then the protocol, and two bytes of flags.
+const VARIANT_0_IPV4: [u8; GUE_LEN] = [0, tunnel::IPV4, 0, 0];
+/// As [`VARIANT_0_IPV4`], before IPv6.
+const VARIANT_0_IPV6: [u8; GUE_LEN] = [0, tunnel::IPV6, 0, 0];
 
 /// Family, place and room of the packet within GUE. `at` is where the UDP header begins.
 #[inline(always)]
@@ -268,10 +274,6 @@ fn gue<F: Frame>(frame: &F, at: usize, available: usize) -> Result<(Family, usiz
     }
     let (at, available) = (at + transport::UDP_LEN, length - transport::UDP_LEN);
     let header = frame.read::<u32>(at).ok_or(Reason::Truncated)?;
-    // Variant 0: two bits of the variant, the control bit and five of the header's length are all
-    // zero; then the protocol, and two bytes of flags.
-    const VARIANT_0_IPV4: [u8; GUE_LEN] = [0, tunnel::IPV4, 0, 0];
-    const VARIANT_0_IPV6: [u8; GUE_LEN] = [0, tunnel::IPV6, 0, 0];
     match header.to_ne_bytes() {
         // Variant 1: its number, the first two bits, is also the first half of the IP version.
         [0x40..=0x4f, ..] => Ok((Family::V4, at, available)),
@@ -324,18 +326,16 @@ fn inner_ipv6<F: Frame>(frame: &F, outer_len: usize, available: usize) -> Result
 fn strip<F: Frame>(frame: &mut F, inner: &Inner) -> Option<()> {
     let link: [u32; 3] = [frame.read(0)?, frame.read(4)?, frame.read(8)?];
     frame.shrink_head(inner.outer_len)?;
-    frame.write(0, link[0])?;
-    frame.write(4, link[1])?;
-    frame.write(8, link[2])?;
+    rewrite::link(frame, &link)?;
+    let ether_type = match inner.family {
+        Family::V4 => eth::IPV4_BE,
+        Family::V6 => eth::IPV6_BE,
+    };
+    frame.write(eth::TYPE, ether_type)?;
     match inner.family {
-        Family::V4 => {
-            frame.write(eth::TYPE, eth::IPV4_BE)?;
-            if inner.new_ecn != inner.ecn { ecn::mark_ipv4(frame, inner.new_ecn) } else { Some(()) }
-        }
-        Family::V6 => {
-            frame.write(eth::TYPE, eth::IPV6_BE)?;
-            if inner.new_ecn != inner.ecn { ecn::mark_ipv6(frame, inner.new_ecn) } else { Some(()) }
-        }
+        _ if inner.new_ecn == inner.ecn => Some(()),
+        Family::V4 => ecn::mark_ipv4(frame, inner.new_ecn),
+        Family::V6 => ecn::mark_ipv6(frame, inner.new_ecn),
     }
 }
 

@@ -41,9 +41,10 @@ pub fn attach(target: &DecapTarget, settings: &DecapSettings) -> Result<Vec<Stri
     };
     let mut said = say_placed(target, link, &placed);
     said.push(format!("unpacking what is addressed to {}", list(&lists.addresses)));
-    said.push(match lists.from.is_empty() {
-        true => "from anywhere; `--from PREFIX` would limit that".to_owned(),
-        false => format!("from {}", list(&lists.from)),
+    said.push(if lists.from.is_empty() {
+        "from anywhere; `--from PREFIX` would limit that".to_owned()
+    } else {
+        format!("from {}", list(&lists.from))
     });
     said.push(format!("pinned in {}", directory.display()));
     Ok(said)

@@ -6,6 +6,7 @@
 mod attaching;
 mod bystanders;
 mod changes;
+mod decap;
 mod drained;
 mod fleet;
 mod flood;

@@ -35,7 +35,7 @@ const LB_COMMON: &[Layer] = &[
     ("maglev", &["limits", "abi", "hash", "slot"]),
     ("decide", &["limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev"]),
     // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
-    ("decap", &["limits", "abi", "wire", "parse", "csum", "host"]),
+    ("decap", &["limits", "abi", "wire", "parse", "csum", "rewrite", "host"]),
     // Frames and tables in ordinary memory, for the host.
     ("host", &["limits", "abi", "wire", "slot", "decide"]),
 ];

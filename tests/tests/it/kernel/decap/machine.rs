@@ -30,7 +30,7 @@ fn addresses() -> Vec<AddrBe> {
     BACKENDS.map(|backend| addr_be(ip(backend))).to_vec()
 }
 
-/// Where tunnels may begin: 192.0.2.0/28 and 2001:db8:2::/64.
+/// Where tunnels may begin: 192.0.2.0/28 and `2001:db8:2::/64`.
 fn sources() -> Vec<(SourceKey, u32)> {
     vec![
         (source_key(Family::V4, &addr_be(ip("192.0.2.0"))), SOURCE_BITS_BEFORE_V4 + 28),
