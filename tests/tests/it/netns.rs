@@ -15,6 +15,7 @@ mod harness;
 mod lifecycle;
 mod nexthops;
 mod passing;
+mod quic;
 mod refusals;
 mod restart;
 mod ring;

@@ -30,7 +30,7 @@ const CONFIGURED: u8 = 5;
 const NEW: usize = 10;
 const IDLE: &str = "idle-timeout = \"12s\"";
 const HEALTH: &str =
-    "[pool.health]\ntype = \"tcp\"\ninterval = \"200ms\"\ntimeout = \"2s\"\nrise = 2\nfall = 2";
+    "[pool.health]\ntype = \"tcp\"\ninterval = \"1s\"\ntimeout = \"1s\"\nrise = 1\nfall = 2";
 const BOUND: Duration = Duration::from_secs(30);
 /// The idle time, the ticks it is rounded up to, and some sweeps, on a machine under load.
 const SETTLED: Duration = Duration::from_secs(60);
