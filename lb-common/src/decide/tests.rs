@@ -1,5 +1,6 @@
-//! Every reason, what is counted, and the flows that go past a service. The bytes of each kind of
-//! packet are asserted by the table of packet cases in the `tests` crate.
+//! Every reason, what is counted, and the flows that go past a service; in the modules below, what
+//! is remembered, and the modes that need it. The bytes of each kind of packet are asserted by the
+//! table of packet cases in the `tests` crate.
 
 use std::{collections::HashMap, net::SocketAddr, vec::Vec};
 
@@ -16,6 +17,13 @@ use crate::{
     slot::Slot,
     wire::transport::{TCP, UDP},
 };
+
+mod full_nat;
+mod quic;
+mod scene;
+mod shared;
+mod tracking;
+mod tunnels;
 
 const FRONT: u32 = 3;
 const BACK: u32 = 4;
@@ -141,10 +149,11 @@ struct Seen {
 }
 
 fn run(tables: &HostTables, bytes: Vec<u8>) -> Seen {
-    let mut frame = HostFrame::new(bytes.clone(), FRONT);
+    let before = bytes.clone();
+    let mut frame = HostFrame::new(bytes, FRONT);
     let verdict = process(&mut frame, tables);
     let (service, reason) = tables.last.take().expect("every packet is counted");
-    Seen { verdict, reason, service, changed: frame.bytes() != bytes }
+    Seen { verdict, reason, service, changed: frame.bytes() != before }
 }
 
 /// A packet that gets this reason, and what else becomes of it: the verdict, the number of the

@@ -17,7 +17,7 @@ pub(crate) fn flow_hash(seed: u64, from: SocketAddr, to: SocketAddr, protocol: u
 
 /// Two IPv4 addresses are one word, two of IPv6 are four.
 fn address_words(from: IpAddr, to: IpAddr) -> Vec<u64> {
-    let halves = |bits: u128| [bits >> 64, bits % (1 << 64)].map(|half| half.try_into());
+    let halves = |bits: u128| [bits >> 64, bits % (1 << 64)].map(u64::try_from);
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             vec![u64::from(from.to_bits()) * (1 << 32) + u64::from(to.to_bits())]

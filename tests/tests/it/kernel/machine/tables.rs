@@ -89,11 +89,11 @@ impl Tables {
     /// What they remember in a tick.
     pub(super) fn memory(&self, now: u32) -> Result<Memory> {
         let mut memory = Memory::default();
-        for entry in self.flows.iter() {
+        for entry in &self.flows {
             let (key, flow) = entry?;
             memory.flows.push(Flow::decode(&key, &flow, now)?);
         }
-        for entry in self.ways.iter() {
+        for entry in &self.ways {
             let (key, way) = entry?;
             memory.ways.push(WayBack::decode(&key, &way, now)?);
         }
