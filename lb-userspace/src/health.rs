@@ -67,9 +67,11 @@ pub enum CheckError {
 pub struct Checks {
     board: Board,
     runner: Runner,
-    /// What probes the backends of each pool.
-    probers: BTreeMap<Name, (Arc<Health>, Arc<Prober>)>,
+    probers: Probers,
 }
+
+/// The settings of the check of each pool, and what probes by them.
+type Probers = BTreeMap<Name, (Arc<Health>, Arc<Prober>)>;
 
 impl Checks {
     /// No checks yet, and where their reports will arrive.
@@ -106,14 +108,10 @@ impl Checks {
         Ok(())
     }
 
-    fn probers(
-        &self,
-        desired: &Desired,
-    ) -> Result<BTreeMap<Name, (Arc<Health>, Arc<Prober>)>, CheckError> {
-        let mut probers = BTreeMap::new();
-        for (pool, health) in
-            desired.pools.iter().filter_map(|(name, pool)| Some((name, pool.health.as_ref()?)))
-        {
+    fn probers(&self, desired: &Desired) -> Result<Probers, CheckError> {
+        let mut probers = Probers::new();
+        let pools = desired.pools.iter();
+        for (pool, health) in pools.filter_map(|(name, pool)| Some((name, pool.health.as_ref()?))) {
             let present = self.probers.get(pool).filter(|(present, _)| **present == *health);
             let prober = match present {
                 Some(present) => present.clone(),

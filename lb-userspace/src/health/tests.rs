@@ -5,7 +5,7 @@ mod board;
 mod running;
 mod tally;
 
-use std::net::SocketAddr;
+use std::{fmt::Write, net::SocketAddr};
 
 use crate::{
     config,
@@ -24,9 +24,9 @@ fn address(text: &str) -> SocketAddr {
 fn desired(pools: &[(&str, &[&str], &str)]) -> Desired {
     let mut text = "[[interface]]\nname = \"e\"\n".to_owned();
     for (name, backends, health) in pools {
-        text += &format!("[[pool]]\nname = \"{name}\"\nbackends = {backends:?}\n");
+        _ = writeln!(text, "[[pool]]\nname = \"{name}\"\nbackends = {backends:?}");
         if !health.is_empty() {
-            text += &format!("[pool.health]\n{health}\n");
+            _ = writeln!(text, "[pool.health]\n{health}");
         }
     }
     config::parse("f", &text).unwrap_or_else(|errors| panic!("{errors}"))

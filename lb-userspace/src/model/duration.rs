@@ -1,7 +1,7 @@
 //! Durations as people write them: `500ms`, `30s`, `5m`, `1h`.
 //!
-//! A whole number and one unit, as in HAProxy and nginx, and never a number alone: those two
-//! disagree on what that means.
+//! A whole number and one unit, and never a number alone: the programs that take one disagree on
+//! whether it means seconds or milliseconds.
 
 pub(crate) mod as_milliseconds;
 #[cfg(test)]

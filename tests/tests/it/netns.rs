@@ -12,6 +12,7 @@ mod fleet;
 mod flood;
 mod forwarding;
 mod harness;
+mod health;
 mod lifecycle;
 mod nexthops;
 mod passing;

@@ -12,7 +12,7 @@ use crate::model::{Backend, Desired};
 
 const FAST: &str = "type = \"tcp\"\ninterval = \"100ms\"\nrise = 2\nfall = 2\nfail-open = false";
 /// Far more than anything here takes.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// A pool whose backend is a server of ours. No configuration could say so: loopback addresses are
 /// refused.
@@ -39,7 +39,8 @@ async fn news(checks: &mut Checks, reports: &mut mpsc::Receiver<Report>) -> (Cha
 
 #[tokio::test]
 async fn a_server_that_stops_is_down_and_up_again_when_it_is_back() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address of our own, so that nobody else takes the port meanwhile.
+    let server = TcpListener::bind("127.7.7.7:0").unwrap();
     let address = server.local_addr().unwrap();
     let desired = at(&server, FAST);
     let (mut checks, mut reports) = Checks::new();
@@ -94,6 +95,6 @@ async fn certificates_that_cannot_be_read_change_nothing() {
         let report = report(&mut reports).await;
         assert_eq!(report.outcome, Outcome::Passed("connected".to_owned()));
     }
-    drop(server);
-    assert_eq!(news(&mut checks, &mut reports).await.0, Change::Down);
+    // It was never replaced by one that fails.
+    assert!(checks.down(&good).is_empty());
 }
