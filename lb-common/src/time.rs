@@ -11,7 +11,7 @@ const TICK_SHIFT: u32 = 30;
 
 /// Longest timeout: below half of the span of 16 bits of ticks, so that what is due can be told from
 /// what was.
-pub const MAX_TIMEOUT: Duration = Duration::from_secs(8 * 3600);
+pub const MAX_TIMEOUT: Duration = Duration::from_hours(8);
 
 /// A flow of which only the opening packet was seen is over after so many ticks.
 pub const OPENING_TICKS: u32 = 30;
@@ -54,7 +54,7 @@ mod tests {
     fn a_timeout_is_never_over_too_early() {
         for timeout in [0, 1, 999, 1_073, 1_074, 30_000, 900_000].map(Duration::from_millis) {
             for start in [0, 1, 1_073_741_823, 1_073_741_824, 77_777_777_777] {
-                let end = start + u64::try_from(timeout.as_nanos()).unwrap();
+                let end = start + u64::try_from(timeout.as_nanos()).expect("a few minutes");
                 let age = since(stamp(tick(start)), tick(end));
                 assert!(age < ticks(timeout), "{timeout:?} from {start}");
             }

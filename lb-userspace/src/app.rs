@@ -15,6 +15,7 @@ mod files;
 mod journal;
 mod privileges;
 mod problems;
+mod refused;
 mod state;
 mod sweep;
 mod view;

@@ -12,7 +12,7 @@ fn quic(datagram: &[u8]) -> Quic {
 fn long(first: u8, version: u32, cid: &[u8]) -> Vec<u8> {
     let mut datagram = vec![first];
     datagram.extend_from_slice(&version.to_be_bytes());
-    datagram.push(u8::try_from(cid.len()).unwrap());
+    datagram.push(u8::try_from(cid.len()).expect("at most 20"));
     datagram.extend_from_slice(cid);
     datagram.extend_from_slice(&[0; 20]);
     datagram

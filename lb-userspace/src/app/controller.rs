@@ -10,7 +10,14 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::{dead, journal::Journal, problems, sweep, view, vips::Vips};
+use super::{
+    dead,
+    journal::Journal,
+    problems,
+    refused::{self, Refused},
+    sweep, view,
+    vips::Vips,
+};
 use crate::{
     admin::{
         Request, RequestError,
@@ -25,7 +32,7 @@ use crate::{
     model::{AttachMode, Change, ChangeError, Desired},
     reconcile::{
         self, Image,
-        compile::{Down, Inputs, Targets, address_of, compile},
+        compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
         describe::describe,
     },
 };
@@ -56,6 +63,8 @@ pub(super) struct Controller {
     quiet: BTreeMap<u32, (u64, u32)>,
     /// How often backends have come or gone.
     changes: u64,
+    /// New flows that services had no room for.
+    refused: Refused,
     pub(super) started: Instant,
     netlink: Netlink,
     journal: Journal,
@@ -86,6 +95,7 @@ impl Controller {
             unreferenced: BTreeSet::new(),
             quiet: BTreeMap::new(),
             changes: 0,
+            refused: Refused::default(),
             started: Instant::now(),
             netlink,
             journal,
@@ -126,7 +136,26 @@ impl Controller {
         let desired = self.desired.clone();
         self.fill_tables(&desired).await?;
         self.attach(&desired)?;
+        self.note_refused()?;
         self.vips.follow(&desired, &self.netlink, &self.links).await
+    }
+
+    /// Reports services that have begun to refuse new flows.
+    fn note_refused(&mut self) -> Result<()> {
+        for (name, service) in &self.desired.services {
+            let Some(entry) = self.image.services.get(&vip_endpoint(service.listen)) else {
+                continue;
+            };
+            for reason in refused::REASONS {
+                let packets = self.dataplane.packets_by(entry.id, reason)?.packets;
+                if let Some(news) =
+                    self.refused.note(name.as_str(), reason, packets, Instant::now())
+                {
+                    warn!("{news}");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Hears what probes found. When that makes a backend fail or rise, its flows are moved.
@@ -230,6 +259,7 @@ impl Controller {
         let local = self.netlink.addresses().await.unwrap_or_default();
         let mut found = problems::problems(&self.desired, &self.links, &self.next_hops, &local);
         problems::health(&self.desired, &self.checks, &mut found);
+        found.extend(self.refused.problems(Instant::now()));
         found
     }
 

@@ -22,8 +22,8 @@ const SHARE: u32 = 10;
 /// The present tick of the kernel's monotonic clock, which the program reads, too.
 pub(super) fn tick() -> u32 {
     let now = clock_gettime(ClockId::Monotonic);
-    let nanoseconds =
-        Duration::new(now.tv_sec.unsigned_abs(), 0).as_nanos() + now.tv_nsec.unsigned_abs() as u128;
+    let seconds = Duration::from_secs(now.tv_sec.unsigned_abs());
+    let nanoseconds = (seconds + Duration::from_nanos(now.tv_nsec.unsigned_abs())).as_nanos();
     time::tick(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 

@@ -18,13 +18,18 @@ impl Dataplane {
     pub fn packets(&self, service: u32) -> Result<ByReason, DataplaneError> {
         let mut counters = ByReason::new();
         for reason in Reason::ALL {
-            let index = service * REASONS_PER_SERVICE + *reason as u32;
-            let sum = sum(&self.maps.packet_counters, index, maps::PACKET_COUNTERS)?;
+            let sum = self.packets_by(service, *reason)?;
             if sum.packets > 0 {
                 counters.insert(*reason, sum);
             }
         }
         Ok(counters)
+    }
+
+    /// Packets of a service, by its id, that met one reason.
+    pub fn packets_by(&self, service: u32, reason: Reason) -> Result<Counter, DataplaneError> {
+        let index = service * REASONS_PER_SERVICE + reason as u32;
+        sum(&self.maps.packet_counters, index, maps::PACKET_COUNTERS)
     }
 
     /// Packets sent to a backend by its id.

@@ -18,6 +18,7 @@ use rustix::{
 };
 
 use super::DataplaneError;
+use crate::model::names::{pin_name, pinned_interface};
 
 /// Where a BPF file system is mounted by convention.
 const BPF_FS: &str = "/sys/fs/bpf";
@@ -28,7 +29,7 @@ const LINK_PREFIX: &str = "link-";
 
 /// Where the link of an interface is pinned.
 pub(super) fn link_path(pin_dir: &Path, interface: &str) -> PathBuf {
-    pin_dir.join(format!("{LINK_PREFIX}{interface}"))
+    pin_dir.join(format!("{LINK_PREFIX}{}", pin_name(interface)))
 }
 
 /// Interfaces with a pinned link.
@@ -37,7 +38,7 @@ pub(super) fn linked_interfaces(pin_dir: &Path) -> io::Result<Vec<String>> {
     for entry in fs::read_dir(pin_dir)? {
         let name = entry?.file_name();
         if let Some(interface) = name.to_str().and_then(|name| name.strip_prefix(LINK_PREFIX)) {
-            interfaces.push(interface.to_owned());
+            interfaces.push(pinned_interface(interface));
         }
     }
     interfaces.sort();

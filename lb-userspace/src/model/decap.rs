@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, path::PathBuf};
 
-use super::{AttachMode, Prefix};
+use super::{AttachMode, Prefix, names::pin_name};
 
 /// Which decapsulator is meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +28,6 @@ impl DecapTarget {
     /// Directory of its pins. The BPF file system takes no names with dots, which those of VLAN
     /// interfaces often have; they are written as in a URL.
     pub fn directory(&self) -> PathBuf {
-        self.pin_dir.join(self.interface.replace('%', "%25").replace('.', "%2e"))
+        self.pin_dir.join(pin_name(&self.interface))
     }
 }

@@ -13,6 +13,16 @@ use thiserror::Error;
 /// Bytes of a name in the kernel (`IFNAMSIZ`), less the NUL that ends it.
 const LONGEST_INTERFACE_NAME: usize = 15;
 
+/// The name of an interface as a BPF file system takes it: without dots.
+pub fn pin_name(interface: &str) -> String {
+    interface.replace('%', "%25").replace('.', "%2e")
+}
+
+/// The interface behind a [`pin_name`].
+pub fn pinned_interface(name: &str) -> String {
+    name.replace("%2e", ".").replace("%25", "%")
+}
+
 /// Why a small value was refused.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum ValueError {

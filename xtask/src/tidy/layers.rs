@@ -31,9 +31,18 @@ const LB_COMMON: &[Layer] = &[
     ("csum", &["abi"]),
     ("rewrite", &["wire", "csum", "abi", "parse"]),
     ("hash", &["limits", "abi"]),
-    ("slot", &["limits", "abi"]),
+    ("time", &[]),
+    ("flow", &["abi", "time"]),
+    ("quic", &["wire"]),
+    ("slot", &["limits", "abi", "time"]),
     ("maglev", &["limits", "abi", "hash", "slot"]),
-    ("decide", &["limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev"]),
+    (
+        "decide",
+        &[
+            "limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev", "flow",
+            "quic", "time",
+        ],
+    ),
     // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
     ("decap", &["limits", "abi", "wire", "parse", "csum", "rewrite", "host"]),
     // Frames and tables in ordinary memory, for the host.
