@@ -135,15 +135,16 @@ impl Syn {
 
     /// Another source address, port and sequence number.
     fn randomise(&mut self, random: &mut Random) {
-        let ([a, b, c, d, e, f, g, h], next) = (random.next().to_be_bytes(), random.next());
+        let (host, port) = (random.next().to_be_bytes(), random.next().to_be_bytes());
         let (ip, tcp) = self.packet.split_at_mut(self.ip_len);
         if ip.len() == 20 {
-            ip[13..16].copy_from_slice(&[18 | a & 1, b, c]);
+            // 198.18 or 198.19.
+            ip[13..16].copy_from_slice(&[18 + (host[0] & 1), host[1], host[2]]);
         } else {
-            ip[14..24].copy_from_slice(&[a, b, c, d, e, f, g, h, a, b]);
+            ip[16..24].copy_from_slice(&host);
         }
-        tcp[..2].copy_from_slice(&[d | 0x80, e]);
-        tcp[4..8].copy_from_slice(&next.to_be_bytes()[..4]);
+        tcp[..2].copy_from_slice(&[port[0] | 0x80, port[1]]);
+        tcp[4..8].copy_from_slice(&port[2..6]);
     }
 
     fn bytes(&self) -> &[u8] {

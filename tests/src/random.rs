@@ -39,7 +39,6 @@ impl Random {
     }
 
     /// A number below a limit, which is not zero.
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
     pub fn below(&mut self, limit: usize) -> usize {
         // The low bits are the weaker ones.
         ((self.next() >> 16) % limit as u64) as usize

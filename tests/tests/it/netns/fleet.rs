@@ -112,8 +112,7 @@ impl Scene {
         let server = |(n, netns)| HttpServer::start(netns, vip, &backend_name(n));
         let servers = (1..).zip(&fleet.backends).map(server).collect::<Result<_>>()?;
         let (daemons, directories) = (Vec::new(), Vec::new());
-        let mut scene =
-            Self { daemons, _servers: servers, directories: directories, fleet, family, vip };
+        let mut scene = Self { daemons, _servers: servers, directories, fleet, family, vip };
         for netns in &scene.fleet.balancers {
             let directory = directory()?;
             let files = files(&directory)?;

@@ -17,7 +17,7 @@ use super::{
 
 /// Backends that exist; the last is added later.
 const BACKENDS: u8 = 4;
-const CONNECTIONS: usize = 24;
+const CONNECTIONS: u16 = 24;
 /// Ports of clients, one after the other.
 const FIRST_PORT: u16 = 20_000;
 const PAYLOAD: usize = 40_000;
@@ -121,7 +121,7 @@ async fn moves_and_stays(scene: &Scene, identity: &Identity) -> Result<()> {
         }
     }
     // Whom it is drained for: everybody new.
-    for port in 0..CONNECTIONS as u16 {
+    for port in 0..CONNECTIONS {
         let from = SocketAddr::new(home, FIRST_PORT + 1000 + port);
         let client = Client::connect(netns, identity, from, network.vip()).await?;
         let answer = client.ask(b"and I?").await?;
@@ -140,7 +140,7 @@ async fn stays(scene: &Scene, identity: &Identity) -> Result<()> {
     let changes = [("add", BACKENDS), ("drain", BACKENDS), ("remove", 1), ("enable", BACKENDS)];
     let mut ports = ports.into_iter();
     for (verb, n) in changes {
-        for port in ports.by_ref().take(CONNECTIONS / changes.len()) {
+        for port in ports.by_ref().take(usize::from(CONNECTIONS) / changes.len()) {
             let from = SocketAddr::new(home, port);
             let netns = &network.topology.client;
             let client = Client::connect(netns, identity, from, network.vip()).await?;

@@ -47,7 +47,7 @@ impl Tables {
     /// Slots that move, of all services.
     pub(crate) fn moving(&self) -> Result<usize> {
         let mut moving = 0;
-        for service in self.services.iter() {
+        for service in &self.services {
             let (_, service) = service.context(maps::SERVICES)?;
             let ring = service.ring_base..=service.ring_base + service.ring_mask;
             for number in ring.start() / CHUNK_SLOTS..=ring.end() / CHUNK_SLOTS {

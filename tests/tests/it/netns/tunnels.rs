@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use lb_common::limits::DEFAULT_PIN_DIR;
 use tests::{
+    netns::Netns,
     require, sweep,
-    topology::{Family, Host},
+    topology::{Family, Host, Numbers},
 };
 
 use super::{
@@ -144,20 +145,28 @@ fn gue_by_the_kernel_4_in_4() {
 /// Whether kernels have tunnel devices is their builders' choice: where one has none, the test is
 /// skipped, whatever is required.
 fn by_the_kernel(wants: Wants, devices: &[&str]) {
+    if !require::met(&require::network()) {
+        return;
+    }
+    let made = Netns::new(&sweep::unique())
+        .and_then(|netns| make(&netns, devices, wants.backend_family, Host::Backend(1)));
+    if let Err(error) = made {
+        return require::skip(format!("the kernel has no such tunnel: {error:#}"));
+    }
     wants.scene(|scene| {
         let topology = &scene.network.topology;
         for n in 1..=BACKENDS {
             let backend = topology.backend(n);
-            let local = topology.address(Host::Backend(n), wants.backend_family).to_string();
-            for device in devices {
-                if let Err(error) = backend.ip(&device.replace("LOCAL", &local)) {
-                    require::skip(format!("the kernel has no such tunnel: {error:#}"));
-                    return Ok(());
-                }
-            }
+            make(backend, devices, wants.backend_family, Host::Backend(n))?;
             backend.ip("link set tunnel0 up")?;
             backend.sysctl("ipv4/conf/tunnel0/rp_filter", "0")?;
         }
         arrive_intact(scene)
     });
+}
+
+/// Makes tunnel devices that unpack what is addressed to a host.
+fn make(netns: &Netns, devices: &[&str], family: Family, local: Host) -> Result<()> {
+    let local = Numbers::default().address(local, family).to_string();
+    devices.iter().try_for_each(|device| netns.ip(&device.replace("LOCAL", &local)).map(drop))
 }

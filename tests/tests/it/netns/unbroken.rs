@@ -33,7 +33,7 @@ const HEALTH: &str =
     "[pool.health]\ntype = \"tcp\"\ninterval = \"1s\"\ntimeout = \"1s\"\nrise = 1\nfall = 2";
 const BOUND: Duration = Duration::from_secs(30);
 /// The idle time, the ticks it is rounded up to, and some sweeps, on a machine under load.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 
 #[test]
 fn nat_v4() {
@@ -128,6 +128,38 @@ fn owns(scene: &Scene, n: u8, any: bool) -> Result<()> {
     })
 }
 
+/// What can change.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    Add,
+    Remove,
+    Drain,
+    Enable,
+    Weight,
+    Restart,
+    Fail,
+    Recover,
+}
+
+impl Kind {
+    /// All, some of them more likely; those that break connections come last.
+    const ALL: [Self; 11] = [
+        Self::Add,
+        Self::Add,
+        Self::Remove,
+        Self::Remove,
+        Self::Drain,
+        Self::Enable,
+        Self::Weight,
+        Self::Restart,
+        Self::Fail,
+        Self::Recover,
+        Self::Recover,
+    ];
+    /// How many of them break none.
+    const HARMLESS: usize = 8;
+}
+
 /// Random changes, and what they have come to.
 struct Chaos {
     random: Random,
@@ -161,62 +193,63 @@ impl Chaos {
 
     /// Makes a change that can be made; what it was.
     fn change(&mut self, scene: &mut Scene) -> Result<String> {
+        let kinds = if self.may_fail { &Kind::ALL[..] } else { &Kind::ALL[..Kind::HARMLESS] };
         loop {
-            if let Some(what) = self.try_change(scene)? {
-                return Ok(what);
+            let kind = self.random.pick(kinds).context("no kinds")?;
+            if kind == Kind::Restart {
+                return self.restart(scene);
+            }
+            if let Some(n) = self.random.pick(&self.candidates(kind)) {
+                return self.change_backend(scene, kind, n);
             }
         }
     }
 
-    fn try_change(&mut self, scene: &mut Scene) -> Result<Option<String>> {
-        let absent = |n: &u8| !self.configured.contains(n) && !self.failed.contains(n);
-        let absent: Vec<u8> = (1..=BACKENDS).filter(absent).collect();
+    /// Backends that a change can be made to.
+    fn candidates(&self, kind: Kind) -> Vec<u8> {
         let enabled = self.enabled();
         // Somebody must be left for new connections.
         let spare = if enabled.len() > 2 { enabled.clone() } else { Vec::new() };
-        let drained: Vec<u8> = self.drained.iter().copied().collect();
-        let failed: Vec<u8> = self.failed.intersection(&self.configured).copied().collect();
-        let verb = self.random.below(if self.may_fail { 17 } else { 14 });
-        let from = match verb {
-            0..=2 => &absent,
-            3..=4 => &spare,
-            5..=6 => &drained,
-            7..=8 => &spare,
-            9..=10 => &drained,
-            11..=12 => &enabled,
-            13 => return self.restart(scene).map(Some),
-            14 => &spare,
-            _ => &failed,
-        };
-        let Some(n) = self.random.pick(from) else { return Ok(None) };
-        match verb {
-            14 => return self.fail(scene, n).map(Some),
-            15.. => return self.recover(scene, n).map(Some),
-            _ => {}
+        let absent = |n: &u8| !self.configured.contains(n);
+        match kind {
+            Kind::Add => (1..=BACKENDS).filter(absent).collect(),
+            Kind::Remove => spare.into_iter().chain(self.drained.iter().copied()).collect(),
+            Kind::Drain | Kind::Fail => spare,
+            Kind::Enable => self.drained.iter().copied().collect(),
+            Kind::Weight => enabled,
+            Kind::Recover => self.failed.iter().copied().collect(),
+            Kind::Restart => Vec::new(),
         }
+    }
+
+    fn change_backend(&mut self, scene: &mut Scene, kind: Kind, n: u8) -> Result<String> {
         let weight = (1 + self.random.below(4)).to_string();
-        let (verb, more): (_, &[&str]) = match verb {
-            0..=2 => ("add", &["--weight", &weight]),
-            3..=6 => ("remove", &[]),
-            7..=8 => ("drain", &[]),
-            9..=10 => ("enable", &[]),
-            _ => ("weight", &[&weight]),
+        let (verb, more): (_, &[&str]) = match kind {
+            Kind::Add => ("add", &["--weight", &weight]),
+            Kind::Remove => ("remove", &[]),
+            Kind::Drain => ("drain", &[]),
+            Kind::Enable => ("enable", &[]),
+            Kind::Weight => ("weight", &[&weight]),
+            Kind::Fail => return self.fail(scene, n),
+            Kind::Recover => return self.recover(scene, n),
+            Kind::Restart => return self.restart(scene),
         };
         scene.backend(verb, n, more)?;
-        match verb {
-            "add" => _ = self.configured.insert(n),
-            "remove" => {
+        match kind {
+            Kind::Add => _ = self.configured.insert(n),
+            Kind::Remove => {
                 self.configured.remove(&n);
                 self.drained.remove(&n);
+                // Whoever is added is expected to work.
                 if self.failed.remove(&n) {
                     scene.network.serve(n)?;
                 }
             }
-            "drain" => _ = self.drained.insert(n),
-            "enable" => _ = self.drained.remove(&n),
+            Kind::Drain => _ = self.drained.insert(n),
+            Kind::Enable => _ = self.drained.remove(&n),
             _ => {}
         }
-        Ok(Some(format!("{verb} {} {}", backend_name(n), more.join(" "))))
+        Ok(format!("{verb} {} {}", backend_name(n), more.join(" ")))
     }
 
     fn fail(&mut self, scene: &mut Scene, n: u8) -> Result<String> {
