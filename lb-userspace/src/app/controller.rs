@@ -59,6 +59,8 @@ pub(super) struct Controller {
     down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
     unreferenced: BTreeSet<u32>,
+    /// Those of the last sweep, whether or not something else kept them.
+    silent: BTreeSet<u32>,
     /// Packets of leaving backends that connection ids name, and since when there were no more.
     quiet: BTreeMap<u32, (u64, u32)>,
     /// How often backends have come or gone.
@@ -93,6 +95,7 @@ impl Controller {
             checks,
             down: Down::new(),
             unreferenced: BTreeSet::new(),
+            silent: BTreeSet::new(),
             quiet: BTreeMap::new(),
             changes: 0,
             refused: Refused::default(),
@@ -195,9 +198,13 @@ impl Controller {
         }
         // A backend may have come back, got a flow, and left again since the sweep began.
         if changes != self.changes {
+            self.silent.clear();
             return Ok(());
         }
-        self.unreferenced = self.without_talking(found.unreferenced)?;
+        let silent = self.without_talking(found.unreferenced)?;
+        // Not at the first sight: answers to what was sent last, without any state, may be under way.
+        self.unreferenced = &silent & &self.silent;
+        self.silent = silent;
         if !self.unreferenced.is_empty() {
             let desired = self.desired.clone();
             self.fill_tables(&desired).await?;
