@@ -66,9 +66,9 @@ pub(super) fn change_under_load(stage: &Stage) -> Result<()> {
     let removed = stage.backend(4).to_string();
     let new = while_opening(stage, || make_changes(stage, &held, &removed))?;
     println!("\n  New connections meanwhile: {}", outcome(&new));
-    fates(&held.close()?, &removed);
+    fates(&held.close()?);
     println!(
-        "\n  This version keeps no memory of flows: when a slot of the ring moves, so do the connections\n  in it, and their new backend does not know them. All others are never touched."
+        "\n  Only flows that a change could break are remembered: those opened while their slot of the\n  ring moves. Older ones in the slot go to its previous owner, even one that was removed."
     );
     Ok(())
 }
@@ -107,16 +107,12 @@ fn while_opening(stage: &Stage, work: impl FnOnce() -> Result<()>) -> Result<Vec
 }
 
 /// What became of the connections that stayed open.
-fn fates(records: &[held::Record], removed: &str) {
+fn fates(records: &[held::Record]) {
     let fate = |record: &held::Record| match &record.end {
         _ if record.backends.windows(2).any(|pair| pair[0] != pair[1]) => {
             "were answered by another backend than before".to_owned()
         }
         End::Whole => "noticed nothing".to_owned(),
-        End::Reset if record.backends.last().is_some_and(|name| name == removed) => {
-            "were reset, because their backend was removed".to_owned()
-        }
-        End::Reset => "were reset, because their slot moved to another backend".to_owned(),
         other => format!("ended otherwise: {other}"),
     };
     println!("  The {HELD} open connections:");
