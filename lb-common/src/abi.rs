@@ -87,6 +87,18 @@ pub struct Service {
     pub last_port_offset: u16,
 }
 
+/// A copy of a service with its VIP, in the service index.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServiceRow {
+    /// The VIP.
+    pub vip: Endpoint,
+    /// Unused.
+    pub _pad: u32,
+    /// The service.
+    pub service: Service,
+}
+
 /// What is remembered of a service's flows.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -333,6 +345,7 @@ const _: () = {
     assert!(size_of::<Meta>() == 8);
     assert!(size_of::<Endpoint>() == 20);
     assert!(size_of::<Service>() == 56 && offset_of!(Service, seed) == 16);
+    assert!(size_of::<ServiceRow>() == 80 && offset_of!(ServiceRow, service) == 24);
     // One cache line.
     assert!(size_of::<Backend>() == 64 && offset_of!(Backend, link) == 32);
     assert!(size_of::<Origin>() == 28 && offset_of!(Origin, service) == 20);
@@ -348,6 +361,7 @@ const _: () = {
 mod pod {
     use super::{
         Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, ServerId, Service,
+        ServiceRow,
     };
 
     macro_rules! pod {
@@ -358,5 +372,8 @@ mod pod {
         )+};
     }
 
-    pod!(Meta, Endpoint, Service, Backend, Origin, FlowKey, Flow, Return, ServerId, Counter);
+    pod!(
+        Meta, Endpoint, Service, ServiceRow, Backend, Origin, FlowKey, Flow, Return, ServerId,
+        Counter
+    );
 }

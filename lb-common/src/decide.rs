@@ -15,6 +15,8 @@ mod reply;
 mod tables;
 mod translate;
 
+use core::hint::cold_path;
+
 pub use self::tables::{Added, Route, RouteQuery, Tables};
 use crate::{
     abi::{ORIGIN_STATELESS, Reason, Verdict},
@@ -42,12 +44,14 @@ enum Fate {
 
 impl Outcome {
     #[inline(always)]
-    const fn pass(service: u32, reason: Reason) -> Self {
+    fn pass(service: u32, reason: Reason) -> Self {
+        cold_path();
         Self { fate: Fate::Pass, egress: 0, reason, service }
     }
 
     #[inline(always)]
-    const fn drop(service: u32, reason: Reason) -> Self {
+    fn drop(service: u32, reason: Reason) -> Self {
+        cold_path();
         Self { fate: Fate::Drop, egress: 0, reason, service }
     }
 

@@ -6,7 +6,10 @@
 //! fleet agree. The values are pinned by golden vectors: changing them moves every flow of a fleet.
 #![expect(clippy::cast_possible_truncation, reason = "words are cut to the bits that are wanted")]
 
-use crate::abi::{AddrBe, is_v4_mapped};
+use crate::{
+    abi::{AddrBe, Endpoint, is_v4_mapped},
+    limits::SERVICE_WORDS,
+};
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const FINAL: u64 = 0xff51_afd7_ed55_8ccd;
@@ -58,6 +61,17 @@ pub const fn flow(
         mix_addr(mix_addr(seed, src), dst)
     };
     finish(mix(addressed, ports)) as u32
+}
+
+/// The word of the service index for a VIP. It is computed for every packet, so it is as cheap as
+/// can be; nobody but the operator chooses what it is computed from.
+#[inline(always)]
+pub const fn vip(vip: &Endpoint) -> u32 {
+    const SHIFT: u32 = u64::BITS - SERVICE_WORDS.ilog2();
+    let [a, b, c, d] = vip.addr_be;
+    let transport = vip.port_be as u64 | (vip.protocol as u64) << 16;
+    let mixed = (join(a, b) ^ join(c, d)).rotate_left(23) ^ transport;
+    (mixed.wrapping_mul(MULTIPLIER) >> SHIFT) as u32
 }
 
 /// Hash of a backend's address, which fixes its places in every ring.

@@ -4,6 +4,12 @@
 /// Services that fit into the tables.
 pub const MAX_SERVICES: u32 = 512;
 
+/// Words of the service index: so many that two services rarely share one.
+pub const SERVICE_WORDS: u32 = 1 << 12;
+
+/// Rows of the service index: two for each service by its id, of which one is in use.
+pub const SERVICE_ROWS: u32 = 2 * (MAX_SERVICES + 1);
+
 /// Entries of the backend table. Entry 0 is never used, so that 0 can mean "no backend".
 pub const MAX_BACKENDS: u32 = 1 << 16;
 
@@ -85,6 +91,10 @@ pub mod maps {
     pub const META: &str = "META";
     /// [`Endpoint`](crate::abi::Endpoint) of a VIP to [`Service`](crate::abi::Service).
     pub const SERVICES: &str = "SERVICES";
+    /// Hash of a VIP to a row of `SERVICE_ROWS`; 0 where no service has that hash.
+    pub const SERVICE_INDEX: &str = "SERVICE_INDEX";
+    /// [`ServiceRow`](crate::abi::ServiceRow)s that the index refers to.
+    pub const SERVICE_ROWS: &str = "SERVICE_ROWS";
     /// All rings, flat, in chunks: [`Slot`](crate::slot::Slot) words.
     pub const RINGS: &str = "RINGS";
     /// Backend id to [`Backend`](crate::abi::Backend).
@@ -111,9 +121,11 @@ pub mod maps {
     pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
 
     /// All of them.
-    pub const ALL: [&str; 14] = [
+    pub const ALL: [&str; 16] = [
         META,
         SERVICES,
+        SERVICE_INDEX,
+        SERVICE_ROWS,
         RINGS,
         BACKENDS,
         ORIGINS,

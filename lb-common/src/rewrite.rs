@@ -32,8 +32,7 @@ pub enum Hop {
 /// Replaces destination and source MAC address, given as they stand in the frame.
 #[inline(always)]
 pub fn link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
-    frame.write(0, link[0])?;
-    frame.write(4, link[1])?;
+    frame.write(0, pair(link[0], link[1]))?;
     frame.write(8, link[2])
 }
 
@@ -41,7 +40,9 @@ pub fn link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
 #[inline(always)]
 pub fn decrement_ttl<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
     match packet.family {
-        Family::V4 => ipv4_header(frame, ttl_delta(packet, Delta::new()), packet.ttl - 1),
+        Family::V4 => {
+            ipv4_header(frame, packet, Delta::new().counted_down(), packet.ttl.wrapping_sub(1))
+        }
         Family::V6 => frame.write(ipv6::HOP_LIMIT, packet.ttl - 1),
     }
 }
@@ -69,8 +70,10 @@ pub fn end<F: Frame>(
             };
             frame.write(at, addr[3])?;
             match hop {
-                Hop::Here => ipv4_header(frame, ttl_delta(packet, delta), packet.ttl - 1)?,
-                Hop::Later => ipv4_header(frame, delta, packet.ttl)?,
+                Hop::Here => {
+                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?
+                }
+                Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
             ports(frame, packet, ipv4::PAYLOAD, end, delta.word16(old_port, port_be), port_be)
         }
@@ -106,8 +109,10 @@ pub fn both<F: Frame>(
             frame.write(ipv4::SRC, source.0[3])?;
             frame.write(ipv4::DST, destination.0[3])?;
             match hop {
-                Hop::Here => ipv4_header(frame, ttl_delta(packet, delta), packet.ttl - 1)?,
-                Hop::Later => ipv4_header(frame, delta, packet.ttl)?,
+                Hop::Here => {
+                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?
+                }
+                Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
             let delta = both_ports(packet, delta, source.1, destination.1);
             transport_checksum(frame, packet, ipv4::PAYLOAD, delta)?;
@@ -135,26 +140,28 @@ const fn both_ports(packet: &Packet, delta: Delta, source_be: u16, destination_b
     delta.word16(packet.src_port_be, source_be).word16(packet.dst_port_be, destination_be)
 }
 
-/// What counting down the time to live adds to the change of an IPv4 header.
+/// Time to live, protocol and checksum are one word.
 #[inline(always)]
-fn ttl_delta(packet: &Packet, delta: Delta) -> Delta {
-    let word = |ttl| u16::from_ne_bytes([ttl, packet.protocol]);
-    delta.word16(word(packet.ttl), word(packet.ttl - 1))
+fn ipv4_header<F: Frame>(frame: &mut F, packet: &Packet, delta: Delta, ttl: u8) -> Option<()> {
+    let checksum = delta.apply(frame.read(ipv4::CHECKSUM)?).to_ne_bytes();
+    let word = u32::from_ne_bytes([ttl, packet.protocol, checksum[0], checksum[1]]);
+    frame.write(ipv4::TTL, word)
 }
 
+/// Two words as one, in the order of memory.
 #[inline(always)]
-fn ipv4_header<F: Frame>(frame: &mut F, delta: Delta, ttl: u8) -> Option<()> {
-    let checksum = frame.read(ipv4::CHECKSUM)?;
-    frame.write(ipv4::CHECKSUM, delta.apply(checksum))?;
-    frame.write(ipv4::TTL, ttl)
+const fn pair(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
 }
 
 #[inline(always)]
 fn write_addr<F: Frame>(frame: &mut F, at: usize, addr: &AddrBe) -> Option<()> {
-    frame.write(at, addr[0])?;
-    frame.write(at + 4, addr[1])?;
-    frame.write(at + 8, addr[2])?;
-    frame.write(at + 12, addr[3])
+    frame.write(at, pair(addr[0], addr[1]))?;
+    frame.write(at + 8, pair(addr[2], addr[3]))
 }
 
 /// The addresses count in the checksums of TCP and UDP, too (pseudo header).

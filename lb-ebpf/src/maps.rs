@@ -8,11 +8,12 @@ use aya_ebpf::{
 };
 use lb_common::{
     abi::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId, Service,
+        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId,
+        Service, ServiceRow,
     },
     limits::{
         CHUNK_SLOTS, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES,
-        MAX_SERVER_IDS, MAX_SERVICES, RING_CHUNKS,
+        MAX_SERVER_IDS, MAX_SERVICES, RING_CHUNKS, SERVICE_WORDS,
     },
 };
 
@@ -23,6 +24,15 @@ pub(crate) static META: Array<Meta, 1> = Array::new();
 /// Services by VIP.
 #[btf_map]
 pub(crate) static SERVICES: HashMap<Endpoint, Service, { MAX_SERVICES as usize }> = HashMap::new();
+
+/// By the hash of a VIP: a row of the next map, or 0 for none.
+#[btf_map]
+pub(crate) static SERVICE_INDEX: Array<u32, { SERVICE_WORDS as usize }> = Array::new();
+
+/// Copies of the services, for look-ups without a call into the kernel.
+#[btf_map]
+pub(crate) static SERVICE_ROWS: Array<ServiceRow, { lb_common::limits::SERVICE_ROWS as usize }> =
+    Array::new();
 
 /// The slots of all rings, in chunks that the daemon makes as it needs them; a service names its
 /// part.

@@ -1,6 +1,7 @@
 //! [`Tables`] over the maps, and the kernel's routing table through its helper.
 
 use core::{
+    hint::cold_path,
     mem::{self, offset_of},
     ops::{Deref, DerefMut},
 };
@@ -20,6 +21,7 @@ use lb_common::{
         Service,
     },
     decide::{Added, Route, RouteQuery, Tables},
+    hash,
     limits::{CHUNK_SLOTS, REASONS_PER_SERVICE},
     parse::Family,
     slot::{STAMP_WORD, Slot},
@@ -80,6 +82,16 @@ impl Tables for MapTables<'_> {
 
     #[inline(always)]
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
+        let row = *maps::SERVICE_INDEX.get(hash::vip(vip))?;
+        if row == 0 {
+            return None;
+        }
+        let row = maps::SERVICE_ROWS.get(row)?;
+        if is_same(&row.vip, vip) {
+            return Some(&row.service);
+        }
+        // Another service has the same hash.
+        cold_path();
         // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is made
         // of integers, each old or new.
         unsafe { maps::SERVICES.get(vip) }
@@ -231,6 +243,15 @@ impl Tables for MapTables<'_> {
 #[inline(always)]
 fn slot_at(index: u32) -> Option<*mut u64> {
     maps::RINGS.get_value_ptr_mut(index / CHUNK_SLOTS, &(index % CHUNK_SLOTS))
+}
+
+/// Compares by words; the derived comparison calls a function that compares by bytes.
+#[inline(always)]
+const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
+    let ([a, b, c, d], [e, f, g, h]) = (one.addr_be, other.addr_be);
+    (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+        && one.port_be == other.port_be
+        && one.protocol == other.protocol
 }
 
 #[inline(always)]

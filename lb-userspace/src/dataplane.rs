@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod counters;
 pub mod decap;
+mod index;
 pub mod netlink;
 pub mod object;
 pub mod pins;

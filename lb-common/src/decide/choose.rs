@@ -4,6 +4,8 @@
 //! a flow is remembered when it is opened; a packet of a flow that is not remembered is older than
 //! the change, and goes to the previous owner.
 
+use core::hint::cold_path;
+
 use super::{Outcome, Tables};
 use crate::{
     abi::{BACKEND_LEAVING, Backend, Flow, FlowState, Reason, ServerId, Service, Tracking},
@@ -70,6 +72,7 @@ fn moving<T: Tables>(
     index: u32,
     part: Part,
 ) -> Result<u32, Reason> {
+    cold_path();
     let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
     let (now, owner) = (tables.now(), slot.owner());
     scratch.key = packet.flow();
@@ -114,6 +117,7 @@ fn tracked<T: Tables>(
     service: &Service,
     slot: Slot,
 ) -> Result<u32, Reason> {
+    cold_path();
     let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
     let now = tables.now();
     scratch.key = packet.flow();
@@ -154,6 +158,7 @@ fn quic_part<F: Frame, T: Tables>(
     packet: &Packet,
     service: &Service,
 ) -> Part {
+    cold_path();
     let quic = quic::read(frame, packet.transport() + transport::UDP_LEN);
     if let Some(server_be) = quic.server_be
         && let Some(id) = tables.server(&ServerId { service: service.id, server_be })

@@ -1,5 +1,7 @@
 //! A packet addressed to a service, to its backend.
 
+use core::hint::cold_path;
+
 use super::{
     Outcome, Tables,
     choose::{Chosen, choose},
@@ -115,6 +117,7 @@ fn source(service: &Service, backend: &Backend, hash: u32) -> AddrBe {
 fn forget_direct<T: Tables>(tables: &T, packet: &Packet, backend: &Backend, id: u32) {
     let may_open = packet.opens_flow || packet.protocol == transport::UDP;
     if may_open && tables.direct_seen(id) {
+        cold_path();
         let mut flow = packet.flow();
         flow.dst_be = backend.addr_be;
         flow.dst_port_be = backend.port_be;

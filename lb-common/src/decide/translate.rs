@@ -5,6 +5,8 @@
 //! flows may be older than the second service. Entries of flows that are over are replaced where
 //! they are in the way; the rest of them is swept by the daemon.
 
+use core::hint::cold_path;
+
 use super::{Outcome, Tables, choose::is_alive, tables::Added};
 use crate::{
     abi::{
@@ -29,6 +31,7 @@ pub(super) fn both_ends<F: Frame, T: Tables>(
     service: &Service,
     hash: u32,
 ) -> Option<Outcome> {
+    cold_path();
     let bytes = frame.len() as u64;
     let mut scratch = tables.scratch()?;
     let scratch = &mut *scratch;
@@ -246,6 +249,7 @@ pub(super) fn remember_way_back<T: Tables>(
     backend: &Backend,
     id: u32,
 ) -> Option<Reason> {
+    cold_path();
     let Some(mut scratch) = tables.scratch() else { return Some(Reason::FlowTableFull) };
     let scratch = &mut *scratch;
     let now = tables.now();

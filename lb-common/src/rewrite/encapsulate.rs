@@ -5,7 +5,7 @@
 //! packet that does not fit was refused before. The checksum of the outer UDP header is 0, which
 //! RFC 6935 allows tunnels over IPv6, too: the inner packet has its own.
 
-use super::write_addr;
+use super::{pair, write_addr};
 use crate::{
     abi::AddrBe,
     csum::Delta,
@@ -67,9 +67,9 @@ pub fn encapsulate<F: Frame>(
         frame.write(eth::TYPE, eth::IPV6_BE)?;
         // Version, class, and the flow's hash as flow label (RFC 6438).
         let first = 6 << 28 | u32::from(class) << 20 | hash & 0xf_ffff;
-        frame.write(ipv6::VERSION, first.to_be())?;
-        frame.write(ipv6::PAYLOAD_LEN, length.to_be())?;
-        frame.write(ipv6::NEXT_HEADER, u16::from_ne_bytes([protocol, tunnel::TTL]))?;
+        let [high, low] = length.to_be_bytes();
+        let second = u32::from_ne_bytes([high, low, protocol, tunnel::TTL]);
+        frame.write(ipv6::VERSION, pair(first.to_be(), second))?;
         write_addr(frame, ipv6::SRC, source)?;
         write_addr(frame, ipv6::DST, destination)?;
         ipv6::PAYLOAD
@@ -77,10 +77,10 @@ pub fn encapsulate<F: Frame>(
     if tunnel.gue {
         // The high bits of the hash, because the low ones are alike for all flows of a slot.
         let port = tunnel::GUE_FIRST_SOURCE_PORT | (hash >> 18) as u16;
-        frame.write(payload + transport::SRC_PORT, port.to_be())?;
-        frame.write(payload + transport::DST_PORT, tunnel::GUE_PORT.to_be())?;
-        frame.write(payload + transport::UDP_LENGTH, length.to_be())?;
-        frame.write(payload + transport::UDP_CHECKSUM, 0_u16)?;
+        let ([a, b], [c, d]) = (port.to_be_bytes(), tunnel::GUE_PORT.to_be_bytes());
+        let [high, low] = length.to_be_bytes();
+        let words = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([high, low, 0, 0]));
+        frame.write(payload + transport::SRC_PORT, pair(words.0, words.1))?;
     }
     Some(())
 }
@@ -108,12 +108,10 @@ fn outer_v4<F: Frame>(
         .added(destination_be)
         .checksum();
     frame.write(eth::TYPE, eth::IPV4_BE)?;
-    frame.write(ipv4::VERSION_IHL, first)?;
-    frame.write(ipv4::VERSION_IHL + 4, second)?;
-    frame.write(ipv4::TTL, u16::from_ne_bytes(third))?;
-    frame.write(ipv4::CHECKSUM, checksum)?;
-    frame.write(ipv4::SRC, source_be)?;
-    frame.write(ipv4::DST, destination_be)
+    frame.write(ipv4::VERSION_IHL, pair(first, second))?;
+    let [high, low] = checksum.to_ne_bytes();
+    frame.write(ipv4::TTL, u32::from_ne_bytes([third[0], third[1], high, low]))?;
+    frame.write(ipv4::SRC, pair(source_be, destination_be))
 }
 
 /// Type of service, or traffic class.

@@ -18,13 +18,14 @@ use lb_common::{
     limits::{self, CHUNK_SLOTS, REASONS_PER_SERVICE, RING_CHUNKS, maps},
 };
 
-use super::{DataplaneError, sweeper::Slots};
+use super::{DataplaneError, index::ServiceIndex, sweeper::Slots};
 use crate::reconcile::{Image, Op};
 
 /// Typed handles of all maps that the daemon reads or writes.
 pub(super) struct Maps {
     meta: Array<MapData, Meta>,
     services: HashMap<MapData, Endpoint, Service>,
+    index: ServiceIndex,
     rings: Rings,
     backends: Array<MapData, Backend>,
     origins: HashMap<MapData, Endpoint, Origin>,
@@ -41,9 +42,16 @@ pub(super) fn failed(name: &'static str) -> impl Fn(MapError) -> DataplaneError 
 
 impl Maps {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, DataplaneError> {
+        let services = take(ebpf, maps::SERVICES)?;
+        let index = ServiceIndex::open(
+            take(ebpf, maps::SERVICE_INDEX)?,
+            take(ebpf, maps::SERVICE_ROWS)?,
+            &services,
+        )?;
         Ok(Self {
             meta: take(ebpf, maps::META)?,
-            services: take(ebpf, maps::SERVICES)?,
+            services,
+            index,
             rings: Rings::new(take(ebpf, maps::RINGS)?)?,
             backends: take(ebpf, maps::BACKENDS)?,
             origins: take(ebpf, maps::ORIGINS)?,
@@ -94,9 +102,11 @@ impl Maps {
             }
             Op::ResetService(id) => self.reset_service(*id),
             Op::PutService(vip, service) => {
-                self.services.insert(vip, service, 0).map_err(failed(maps::SERVICES))
+                self.services.insert(vip, service, 0).map_err(failed(maps::SERVICES))?;
+                self.index.put(vip, service)
             }
             Op::DeleteService(vip) => {
+                self.index.delete(vip)?;
                 absent_is_fine(self.services.remove(vip)).map_err(failed(maps::SERVICES))
             }
         }

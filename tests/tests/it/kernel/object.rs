@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use aya::{maps::MapInfo, programs::Xdp};
 use lb_common::{
     abi::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId, Service,
+        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId,
+        Service, ServiceRow,
     },
     limits::{
         MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES, MAX_SERVER_IDS,
-        MAX_SERVICES, PROGRAM, RING_CHUNKS, maps,
+        MAX_SERVICES, PROGRAM, RING_CHUNKS, SERVICE_ROWS, SERVICE_WORDS, maps,
     },
 };
 use lb_userspace::dataplane::object::{DECAP_OBJECT, OBJECT};
@@ -20,9 +21,11 @@ use super::{kernel_is_ready, machine};
 /// Name, size of a key and of a value, and number of entries of each map. An interface is stored
 /// with the program that runs behind the redirect (`struct bpf_devmap_val`), or without in kernels
 /// before 5.8.
-const MAPS: [(&str, usize, usize, u32); 14] = [
+const MAPS: [(&str, usize, usize, u32); 16] = [
     (maps::META, 4, size_of::<Meta>(), 1),
     (maps::SERVICES, size_of::<Endpoint>(), size_of::<Service>(), MAX_SERVICES),
+    (maps::SERVICE_INDEX, 4, size_of::<u32>(), SERVICE_WORDS),
+    (maps::SERVICE_ROWS, 4, size_of::<ServiceRow>(), SERVICE_ROWS),
     (maps::RINGS, 4, 4, RING_CHUNKS),
     (maps::BACKENDS, 4, size_of::<Backend>(), MAX_BACKENDS),
     (maps::ORIGINS, size_of::<Endpoint>(), size_of::<Origin>(), MAX_BACKENDS),

@@ -9,7 +9,11 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    abi::{self, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Return, ServerId, Service},
+    abi::{
+        self, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Return, ServerId, Service,
+        ServiceRow,
+    },
+    hash,
     limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, maps},
     slot::Slot,
 };
@@ -148,8 +152,14 @@ pub(super) struct Counted {
 /// Fills the maps that only the daemon writes.
 fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
     let mut services = HashMap::<_, Endpoint, Service>::try_from(take(ebpf, maps::SERVICES)?)?;
+    let mut index = Array::<_, u32>::try_from(take(ebpf, maps::SERVICE_INDEX)?)?;
+    let mut copies = Array::<_, ServiceRow>::try_from(take(ebpf, maps::SERVICE_ROWS)?)?;
     for (vip, service) in &rows.services {
         services.insert(vip, service, 0)?;
+        // The last one of those that share a hash is found there, the others in the table itself.
+        let copy = ServiceRow { vip: *vip, service: *service, ..ServiceRow::default() };
+        copies.set(2 * service.id, copy, 0)?;
+        index.set(hash::vip(vip), 2 * service.id, 0)?;
     }
     let mut table = Array::<_, Backend>::try_from(take(ebpf, maps::BACKENDS)?)?;
     for (id, backend) in &rows.backends {
