@@ -1,7 +1,7 @@
 //! The program on single packets: tier 2, the kernel without a network.
 //!
 //! The table of cases runs on the host build and, by `BPF_PROG_TEST_RUN`, in the kernel. Both must
-//! give the verdict, the counters and every byte that the table says.
+//! give the verdict, the counters, every byte, and every remembered flow that the table says.
 
 use std::collections::HashSet;
 
