@@ -149,7 +149,8 @@ fn new_flow<T: Tables>(
 }
 
 /// Takes the first free source port from a place on that the hash tells: it is in the key of the way
-/// back then. Says why there is none.
+/// back then. Says why there is none. A flow that is over gives up the port at that place; others
+/// wait for the sweep, for to look at each would be too much for the verifier.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the offset is below the number of ports")]
 fn take_free_port<T: Tables>(
@@ -161,34 +162,30 @@ fn take_free_port<T: Tables>(
     let ports = u32::from(service.last_port_offset) + 1;
     // The hash times the number of ports, divided by 2^32, is below the number of ports.
     let mut offset = ((u64::from(hash) * u64::from(ports)) >> 32) as u32;
+    scratch.way_key.dst_port_be = service.first_port.wrapping_add(offset as u16).to_be();
+    free_if_over(tables, service, scratch);
     for _ in 0..PORT_TRIES {
-        scratch.way_key.dst_port_be = service.first_port.wrapping_add(offset as u16).to_be();
         match tables.add_way_back(&scratch.way_key, &scratch.way) {
             Added::New => return None,
             Added::Full => return Some(Reason::FlowTableFull),
-            Added::Taken => {
-                if free_if_over(tables, service, scratch)
-                    && tables.add_way_back(&scratch.way_key, &scratch.way) == Added::New
-                {
-                    return None;
-                }
-            }
+            Added::Taken => {}
         }
         offset += 1;
         if offset >= ports {
             offset = 0;
         }
+        scratch.way_key.dst_port_be = service.first_port.wrapping_add(offset as u16).to_be();
     }
     Some(Reason::PortsExhausted)
 }
 
 /// Forgets the flow that holds the way back's key, if it is over in both directions.
 #[inline(always)]
-fn free_if_over<T: Tables>(tables: &T, service: &Service, scratch: &mut Scratch) -> bool {
+fn free_if_over<T: Tables>(tables: &T, service: &Service, scratch: &mut Scratch) {
     let now = scratch.flow.seen;
-    let Some((way, _)) = tables.way_back(&scratch.way_key) else { return true };
+    let Some((way, _)) = tables.way_back(&scratch.way_key) else { return };
     if !is_over(way.state, way.seen, now, service.idle_ticks) {
-        return false;
+        return;
     }
     scratch.key = FlowKey {
         src_be: way.client_be,
@@ -202,14 +199,13 @@ fn free_if_over<T: Tables>(tables: &T, service: &Service, scratch: &mut Scratch)
         let key = &scratch.way_key;
         let same = flow.source_port_be == key.dst_port_be && flow.backend_be == key.src_be;
         if same && !is_over(flow.state, flow.seen, now, service.idle_ticks) {
-            return false;
+            return;
         }
         if same {
             tables.forget_flow(&scratch.key);
         }
     }
     tables.forget_way_back(&scratch.way_key);
-    true
 }
 
 /// Source address of a flow: one of the service's, by the hash.

@@ -1,4 +1,4 @@
-//! Source ports: one after the other is tried, and those of flows that are over are taken.
+//! Source ports: one after the other is tried, and the first is taken from a flow that is over.
 
 use std::net::SocketAddr;
 
@@ -147,7 +147,7 @@ impl Scene<'_> {
     }
 }
 
-/// What is over is taken, what is not is passed over.
+/// Only the first port is taken from a flow that is over; those behind it wait for the sweep.
 fn skipped(links: &Links) -> Case {
     let scene = Scene { links, what: "full-nat, 20 ports", spec: FULL_V4_TCP_FEW };
     let packet = opening(&scene.spec);
@@ -164,7 +164,5 @@ fn skipped(links: &Links) -> Case {
         .case("two are in use, two are over", &packet)
         .with_flows(flows.clone())
         .with_ways(ways.clone());
-    flows.remove(2);
-    ways.remove(2);
-    scene.opens(draft, &packet, 2, flows, ways)
+    scene.opens(draft, &packet, 4, flows, ways)
 }
