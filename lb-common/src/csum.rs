@@ -4,7 +4,6 @@
 //! depend on byte order as long as all words are read in the same one (RFC 1071 section 2 B), so
 //! words are taken as they stand in the packet. Sums are kept in 64 bits and folded once; neither a
 //! word nor a checksum is ever added more than a few dozen times, so they cannot overflow.
-#![expect(clippy::cast_possible_truncation, reason = "words are cut to the bits that are wanted")]
 
 use crate::abi::AddrBe;
 

@@ -71,7 +71,7 @@ pub fn end<F: Frame>(
             frame.write(at, addr[3])?;
             match hop {
                 Hop::Here => {
-                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?
+                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?;
                 }
                 Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
@@ -110,7 +110,7 @@ pub fn both<F: Frame>(
             frame.write(ipv4::DST, destination.0[3])?;
             match hop {
                 Hop::Here => {
-                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?
+                    ipv4_header(frame, packet, delta.counted_down(), packet.ttl.wrapping_sub(1))?;
                 }
                 Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
