@@ -12,9 +12,9 @@ use std::{
 use crate::{
     abi::{
         AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch,
-        ServerId, Service,
+        ServerId, Service, Verdict,
     },
-    decide::{Added, Route, RouteQuery, Tables},
+    decide::{self, Added, Route, RouteQuery, Tables},
     slot::Slot,
     wire::{Frame, Word},
 };
@@ -118,6 +118,23 @@ pub struct HostTables {
 }
 
 impl HostTables {
+    /// [`decide::process`], compiled here once for all: a simulation calls it millions of times, and
+    /// this crate is optimised in tests, too.
+    pub fn process(&self, frame: &mut HostFrame) -> Verdict {
+        decide::process(frame, self)
+    }
+
+    /// Writes slots from an index on.
+    pub fn put_slots(&self, first: u32, words: &[u64]) {
+        let words = words.iter().map(|word| Slot::from_word(*word));
+        self.slots.borrow_mut().extend((first..).zip(words));
+    }
+
+    /// Reads as many slots from an index on.
+    pub fn ring(&self, first: u32, slots: u32) -> Vec<u64> {
+        (first..first + slots).map(|index| self.slot(index).word()).collect()
+    }
+
     fn has_room<V>(&self, table: &HashMap<FlowKey, V>, key: &FlowKey) -> bool {
         self.room == 0 || table.len() < self.room || table.contains_key(key)
     }

@@ -124,7 +124,9 @@ impl Slot {
     /// packet went to anybody else for so many ticks.
     #[must_use]
     pub const fn swept(self, idle_ticks: u16, tick: u32) -> Self {
-        if self.is_moving() && time::since(self.stamp(), tick) >= idle_ticks {
+        let age = time::since(self.stamp(), tick);
+        // A stamp may be of a tick that has begun since this one was read.
+        if self.is_moving() && age >= idle_ticks && age <= u16::MAX / 2 {
             return Self::settled(self.owner(), self.epoch());
         }
         self
@@ -205,5 +207,12 @@ mod tests {
         assert_eq!(slot.swept(20, 0x1_0003), slot);
         assert_eq!(slot.swept(20, 0x1_0004), Slot::settled(2, 8));
         assert_eq!(Slot::settled(2, 8).swept(0, 5), Slot::settled(2, 8));
+    }
+
+    #[test]
+    fn a_stamp_of_the_next_tick_is_not_an_old_one() {
+        let slot = Slot::moving(2, 1, 8, 101);
+        assert_eq!(slot.swept(20, 100), slot);
+        assert_eq!(Slot::moving(2, 1, 8, 0).swept(20, 0x1_ffff), Slot::moving(2, 1, 8, 0));
     }
 }

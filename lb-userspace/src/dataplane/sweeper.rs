@@ -72,17 +72,19 @@ impl Sweeper {
         let (mut over, mut remain) = (Vec::new(), 0);
         for entry in &self.flows {
             let (key, flow) = entry.map_err(&error)?;
-            let way = found(self.ways_back.get(&way_key(&key, &flow), 0));
-            let way = way.map_err(failed(maps::RETURNS))?;
-            if plan.flow_is_over(&key, &flow, way.as_ref()) {
+            if self.flow_is_over(plan, &key, &flow)? {
                 over.push(key);
             } else {
                 named.insert(flow.backend);
                 remain += 1;
             }
         }
+        // The client may have begun anew since.
         for key in over {
-            absent_is_fine(self.flows.remove(&key)).map_err(&error)?;
+            let Some(flow) = found(self.flows.get(&key, 0)).map_err(&error)? else { continue };
+            if self.flow_is_over(plan, &key, &flow)? {
+                absent_is_fine(self.flows.remove(&key)).map_err(&error)?;
+            }
         }
         Ok(remain)
     }
@@ -92,18 +94,41 @@ impl Sweeper {
         let (mut over, mut remain) = (Vec::new(), 0);
         for entry in &self.ways_back {
             let (key, way) = entry.map_err(&error)?;
-            let flow = found(self.flows.get(&flow_key(&key, &way), 0));
-            let flow = flow.map_err(failed(maps::FLOWS))?;
-            if plan.way_is_over(&way, flow.as_ref()) {
+            if self.way_is_over(plan, &key, &way)? {
                 over.push(key);
             } else {
                 remain += 1;
             }
         }
         for key in over {
-            absent_is_fine(self.ways_back.remove(&key)).map_err(&error)?;
+            let Some(way) = found(self.ways_back.get(&key, 0)).map_err(&error)? else { continue };
+            if self.way_is_over(plan, &key, &way)? {
+                absent_is_fine(self.ways_back.remove(&key)).map_err(&error)?;
+            }
         }
         Ok(remain)
+    }
+
+    fn flow_is_over(
+        &self,
+        plan: &Plan,
+        key: &FlowKey,
+        flow: &Flow,
+    ) -> Result<bool, DataplaneError> {
+        let way = found(self.ways_back.get(&way_key(key, flow), 0));
+        let way = way.map_err(failed(maps::RETURNS))?;
+        Ok(plan.flow_is_over(key, flow, way.as_ref()))
+    }
+
+    fn way_is_over(
+        &self,
+        plan: &Plan,
+        key: &FlowKey,
+        way: &Return,
+    ) -> Result<bool, DataplaneError> {
+        let flow = found(self.flows.get(&flow_key(key, way), 0));
+        let flow = flow.map_err(failed(maps::FLOWS))?;
+        Ok(plan.way_is_over(way, flow.as_ref()))
     }
 }
 

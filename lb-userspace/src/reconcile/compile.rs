@@ -11,7 +11,7 @@ use lb_common::{
         AddrBe, BACKEND_DEAD, BACKEND_EXPIRED, BACKEND_LEAVING, BACKEND_LIMITED, BACKEND_RESOLVED,
         BACKEND_SHARED, Backend, Endpoint, ForwardMode, ServerId, Service, Tracking, v4_mapped,
     },
-    hash, maglev,
+    hash, limits, maglev,
     slot::{Alive, Slot},
     time,
 };
@@ -59,6 +59,25 @@ pub struct Inputs<'a> {
     pub tick: u32,
 }
 
+/// Some backends, by their ids: a look-up for each of millions of slots must be cheap.
+struct Ids(Vec<bool>);
+
+impl Ids {
+    fn of(ids: impl Iterator<Item = u32>) -> Self {
+        let mut found = vec![false; limits::MAX_BACKENDS as usize];
+        for id in ids {
+            if let Some(found) = found.get_mut(id as usize) {
+                *found = true;
+            }
+        }
+        Self(found)
+    }
+
+    fn contain(&self, id: u32) -> bool {
+        self.0.get(id as usize).is_some_and(|found| *found)
+    }
+}
+
 /// The tables that shall be. Ids, places and moving slots are kept from the tables that are.
 pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutError> {
     let Inputs { desired, interfaces, .. } = *inputs;
@@ -75,10 +94,11 @@ pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutErro
     for (id, backend) in &present.backends {
         image.backends.entry(*id).or_insert_with(|| leftover(inputs, backend));
     }
+    let alive = Ids::of(image.backends.iter().filter(|(_, b)| b.is_alive()).map(|(id, _)| *id));
     let mut origins = Origins::default();
     for service in desired.services.values() {
         if let Some(pool) = desired.pools.get(&service.pool) {
-            let id = add_service(inputs, &mut image, &mut layout, service, pool, present)?;
+            let id = add_service(inputs, &mut image, &mut layout, service, pool, present, &alive)?;
             origins.add(service, pool, id, &layout);
         }
     }
@@ -166,13 +186,11 @@ fn drop_forgotten(inputs: &Inputs<'_>, image: &mut Image, present: &Image) {
         .iter()
         .flat_map(|(name, pool)| pool.backends.keys().map(|address| identity(name, *address)))
         .collect();
-    let mut named = BTreeSet::new();
-    for slot in image.rings.values().flatten().map(|word| Slot::from_word(*word)) {
-        named.extend([slot.owner(), slot.previous()]);
-    }
+    let slots = image.rings.values().flatten().map(|word| Slot::from_word(*word));
+    let named = Ids::of(slots.flat_map(|slot| [slot.owner(), slot.previous()]));
     image.backends.retain(|id, backend| {
         configured.contains(&backend.identity)
-            || named.contains(id)
+            || named.contain(*id)
             || !inputs.unreferenced.contains(id)
             || !present.backends.contains_key(id)
     });
@@ -201,6 +219,7 @@ fn add_service(
     service: &model::Service,
     pool: &Pool,
     present: &Image,
+    alive: &Ids,
 ) -> Result<u32, LayoutError> {
     let seed = inputs.desired.daemon.seed;
     let vip = vip_endpoint(service.listen);
@@ -221,11 +240,14 @@ fn add_service(
             walkers.push(maglev::Walker::new(seed, id, &addr_be, port_be, weight.get()));
         }
     }
-    let mut owners = vec![0; place.slots as usize];
+    // A ring that was larger once is filled as one of today's size, and repeats: its memory stays,
+    // but every balancer with this configuration has the same owners.
+    let mut owners = vec![0; maglev::ring_slots(pool.backends.len()) as usize];
     maglev::fill(&mut walkers, &mut owners);
+    let owners = owners.repeat(place.slots as usize / owners.len());
     let old = present.services.get(&vip).and_then(|old| present.rings.get(&old.ring_base));
     let old = old.map_or(&[][..], Vec::as_slice);
-    image.rings.insert(place.ring_base, handed_over(&entry, old, &owners, image, inputs.tick));
+    image.rings.insert(place.ring_base, handed_over(&entry, old, &owners, alive, inputs.tick));
 
     if entry.tracking == Tracking::Quic as u8 {
         for address in pool.backends.keys() {
@@ -239,14 +261,7 @@ fn add_service(
 
 /// The slots of a ring with new owners. A slot of a ring that has grown begins as the slot that had
 /// its flows.
-fn handed_over(
-    service: &Service,
-    old: &[u64],
-    owners: &[u32],
-    image: &Image,
-    tick: u32,
-) -> Vec<u64> {
-    let alive = |id| image.backends.get(&id).is_some_and(Backend::is_alive);
+fn handed_over(service: &Service, old: &[u64], owners: &[u32], alive: &Ids, tick: u32) -> Vec<u64> {
     let tracked = [Tracking::Moving as u8, Tracking::Quic as u8].contains(&service.tracking)
         && service.mode != ForwardMode::FullNat as u8;
     let grown = owners.len() > old.len();
@@ -262,7 +277,8 @@ fn handed_over(
         // Stamps that the program makes from now on go to the old place, until the service is
         // switched over.
         let slot = if grown && slot.is_moving() { slot.stamped(time::stamp(tick)) } else { slot };
-        let alive = Alive { owner: alive(slot.owner()), previous: alive(slot.previous()) };
+        let alive =
+            Alive { owner: alive.contain(slot.owner()), previous: alive.contain(slot.previous()) };
         slot.handed_to(*owner, alive, tick).word()
     });
     slots.collect()

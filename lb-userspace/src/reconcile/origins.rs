@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lb_common::abi::{AddrBe, Endpoint, ORIGIN_STATELESS, ORIGIN_TRACKED, Origin};
+use lb_common::abi::{AddrBe, BACKEND_SHARED, Endpoint, ORIGIN_STATELESS, ORIGIN_TRACKED, Origin};
 
 use super::{
     Image,
@@ -60,8 +60,10 @@ impl Origins {
             };
             let backend = image.backends.get(&origin.backend);
             let backend = backend.filter(|b| (b.addr_be, b.port_be) == (key.addr_be, key.port_be));
-            if backend.is_some() && image.services.contains_key(&vip) {
-                let full_nat = origin.flags & ORIGIN_STATELESS == 0;
+            // Where several services were told apart, those that remain still are.
+            let remains = image.services.contains_key(&vip);
+            if backend.is_some() && (remains || origin.flags & ORIGIN_TRACKED != 0) {
+                let full_nat = !remains || origin.flags & ORIGIN_STATELESS == 0;
                 let (service, backend) = (origin.service, origin.backend);
                 let claims = self.claims.entry(*key).or_default();
                 if !claims.iter().any(|claim| claim.vip == vip) {
@@ -73,6 +75,12 @@ impl Origins {
 
     /// Writes what the claims come to; the addresses whose `nat` flows must be remembered.
     pub(super) fn write(self, image: &mut Image, present: &Image) -> BTreeSet<(AddrBe, u16)> {
+        let was_shared: BTreeSet<_> = present
+            .backends
+            .values()
+            .filter(|backend| backend.flags & BACKEND_SHARED != 0)
+            .map(|backend| (backend.addr_be, backend.port_be))
+            .collect();
         let mut shared = BTreeSet::new();
         for (key, claims) in self.claims {
             let stateless: Vec<&Claim> = claims.iter().filter(|claim| !claim.full_nat).collect();
@@ -93,8 +101,9 @@ impl Origins {
             if claims.len() > 1 || owner.is_none() || was_tracked {
                 flags |= ORIGIN_TRACKED;
             }
-            if stateless.len() > 1 || owner.is_some() && was_tracked {
-                shared.insert((key.addr_be, key.port_be));
+            let address = (key.addr_be, key.port_be);
+            if stateless.len() > 1 || was_shared.contains(&address) {
+                shared.insert(address);
             }
             let Some(named) = owner.or(claims.first()) else { continue };
             let origin = Origin {

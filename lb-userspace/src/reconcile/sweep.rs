@@ -78,6 +78,9 @@ impl Plan {
 
     /// Whether a flow is to be forgotten; `way` is its way back, if it has one.
     pub fn flow_is_over(&self, key: &FlowKey, flow: &Flow, way: Option<&Return>) -> bool {
+        if self.is_new(flow.seen) {
+            return false;
+        }
         let Some(swept) = self.services.get(&flow.service) else { return true };
         if (swept.vip_be, swept.vip_port_be) != (key.dst_be, key.dst_port_be) {
             return true;
@@ -94,6 +97,9 @@ impl Plan {
 
     /// Whether a way back is to be forgotten; `flow` is its flow, if that is remembered, too.
     pub fn way_is_over(&self, way: &Return, flow: Option<&Flow>) -> bool {
+        if self.is_new(way.seen) {
+            return false;
+        }
         let Some(swept) = self.services.get(&way.service) else { return true };
         if (swept.vip_be, swept.vip_port_be) != (way.vip_be, way.vip_port_be) {
             return true;
@@ -102,6 +108,12 @@ impl Plan {
             && flow.is_none_or(|flow| {
                 is_over(flow.state, flow.seen, self.tick, swept.service.idle_ticks)
             })
+    }
+
+    /// Whether there was a packet in the plan's tick or after it: the flow may belong to a service, or
+    /// a moving slot, that the plan does not know.
+    const fn is_new(&self, seen: u32) -> bool {
+        seen.wrapping_sub(self.tick) <= u32::MAX / 2
     }
 
     fn is_silent(&self, way: &Return, service: &Service) -> bool {

@@ -2,18 +2,25 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod describing;
+mod leaving;
+mod moving;
 mod places;
 mod properties;
+mod sharing;
+mod simulation;
 mod small_changes;
+mod sweeping;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
+use lb_common::slot::Slot;
+
 use super::{
     Image, Op,
-    compile::{Down, Inputs, Target, Targets, compile},
+    compile::{Down, Inputs, Target, Targets, compile, identity, vip_endpoint},
     plan,
 };
 use crate::model::{
@@ -124,6 +131,18 @@ fn example() -> World {
         .service("dns-tcp", "192.0.2.2:53/tcp", "dns", Forward::Nat)
         .service("dns-udp", "192.0.2.2:53/udp", "dns", Forward::Nat)
         .service("web", "192.0.2.1:80/tcp", "web", Forward::Dsr)
+}
+
+/// The id of a backend.
+fn id_of(image: &Image, pool: &str, address: &str) -> u32 {
+    let wanted = identity(&name(pool), address.parse().unwrap());
+    *image.backends.iter().find(|(_, backend)| backend.identity == wanted).unwrap().0
+}
+
+/// The slots of a service.
+fn slots_of(image: &Image, listen: &str) -> Vec<Slot> {
+    let service = &image.services[&vip_endpoint(listen.parse().unwrap())];
+    image.rings[&service.ring_base].iter().map(|word| Slot::from_word(*word)).collect()
 }
 
 fn name(text: &str) -> Name {

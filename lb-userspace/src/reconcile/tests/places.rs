@@ -1,5 +1,7 @@
 //! Ids and places: kept by what stays, never shared, and refused when there are none left.
 
+use std::collections::BTreeSet;
+
 use lb_common::{abi::Endpoint, limits, slot::Slot};
 
 use super::{
@@ -39,23 +41,31 @@ fn a_restart_changes_nothing() {
 #[test]
 fn ids_are_kept_when_others_come_and_go() {
     let before = example().fresh();
-    let fewer = World::empty()
-        .pool("web", &["10.0.0.0:80", "10.0.0.2:80"])
-        .service("renamed", "192.0.2.1:80/tcp", "web", Forward::Dsr)
-        .after(&before);
+    let mut world = World::empty().pool("web", &["10.0.0.0:80", "10.0.0.2:80"]).service(
+        "renamed",
+        "192.0.2.1:80/tcp",
+        "web",
+        Forward::Dsr,
+    );
+    let fewer = world.after(&before);
     let kept = identity(&name("web"), "10.0.0.2:80".parse().unwrap());
     let id = |image: &Image| {
         image.backends.iter().find(|(_, backend)| backend.identity == kept).map(|(id, _)| *id)
     };
     assert_eq!(id(&before), Some(4));
     assert_eq!(id(&fewer), Some(4));
-    // 6 and not one of those that are freed by the same plan.
-    assert_eq!(fewer.backends.keys().collect::<Vec<_>>(), [&4, &6]);
+    // Those that left keep theirs as long as there may be flows, so the new one is 6.
+    assert_eq!(fewer.backends.keys().collect::<Vec<_>>(), [&1, &2, &3, &4, &5, &6]);
     let vip = vip_endpoint("192.0.2.1:80/tcp".parse().unwrap());
     assert_eq!(fewer.services[&vip], before.services[&vip]);
+    // Nothing names 1 and 2 any more; slots that move name 3 and 5.
+    world.unreferenced = BTreeSet::from([1, 2, 3, 5]);
+    let swept = world.after(&fewer);
+    assert_eq!(swept.backends.keys().collect::<Vec<_>>(), [&3, &4, &5, &6]);
     // In the next plan they are free.
-    let more = example().after(&fewer);
-    assert_eq!(more.backends.keys().collect::<Vec<_>>(), [&1, &2, &3, &4, &5]);
+    let more = example().after(&swept);
+    assert_eq!(more.backends.keys().collect::<Vec<_>>(), [&1, &2, &3, &4, &5, &6]);
+    assert_eq!(id(&more), Some(4));
 }
 
 #[test]

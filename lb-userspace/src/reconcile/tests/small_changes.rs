@@ -1,17 +1,12 @@
 //! A small change writes little.
 
-use lb_common::abi::BACKEND_RESOLVED;
+use lb_common::abi::{BACKEND_LEAVING, BACKEND_RESOLVED};
 
 use super::{
-    super::{Image, Op, compile::identity, plan},
-    applied, example, name,
+    super::{Image, Op, plan},
+    applied, example, id_of,
 };
 use crate::model::BackendState;
-
-fn id_of(image: &Image, pool: &str, address: &str) -> u32 {
-    let wanted = identity(&name(pool), address.parse().unwrap());
-    *image.backends.iter().find(|(_, backend)| backend.identity == wanted).unwrap().0
-}
 
 /// Checks that operations write slots only, each to another value; gives their number.
 fn only_changed_slots(before: &Image, ops: &[Op]) -> usize {
@@ -47,13 +42,18 @@ fn another_weight_writes_the_changed_slots() {
 }
 
 #[test]
-fn draining_writes_slots_and_keeps_the_backend() {
+fn draining_writes_slots_and_marks_the_backend() {
     let mut world = example();
     let before = world.fresh();
     world.backend_mut("dns", "10.0.1.2:53").state = BackendState::Drained;
     let after = world.after(&before);
-    assert!(only_changed_slots(&before, &plan(&before, &after)) > 0);
-    assert_eq!(after.backends, before.backends);
+    let id = id_of(&before, "dns", "10.0.1.2:53");
+    let ops = plan(&before, &after);
+    let (first, slots) = ops.split_first().unwrap();
+    assert_eq!(*first, Op::PutBackend(id, after.backends[&id]));
+    assert_eq!(after.backends[&id].flags, before.backends[&id].flags | BACKEND_LEAVING);
+    assert!(only_changed_slots(&before, slots) > 0);
+    assert_eq!(after.backends.len(), before.backends.len());
     assert_eq!(after.origins, before.origins);
 }
 
