@@ -126,8 +126,8 @@ mod tests {
         ) {
             let before = full(&words);
             let old = [words[at], words[at + 1]];
-            words[at] = (new >> 16) as u16;
-            words[at + 1] = new as u16;
+            let [high, low] = [(new >> 16) as u16, (new & 0xffff) as u16];
+            (words[at], words[at + 1]) = (high, low);
             let whole = Delta::new().word32(u32::from(old[0]) << 16 | u32::from(old[1]), new);
             let halves = Delta::new().word16(old[0], words[at]).word16(old[1], words[at + 1]);
             prop_assert_eq!(whole.apply(before), full(&words));

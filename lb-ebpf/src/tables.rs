@@ -248,8 +248,8 @@ fn slot_at(index: u32) -> Option<*mut u64> {
 /// Compares by words; the derived comparison calls a function that compares by bytes.
 #[inline(always)]
 const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
-    let ([a, b, c, d], [e, f, g, h]) = (one.addr_be, other.addr_be);
-    (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+    let ([one0, one1, one2, one3], [other0, other1, other2, other3]) = (one.addr_be, other.addr_be);
+    (one0 ^ other0) | (one1 ^ other1) | (one2 ^ other2) | (one3 ^ other3) == 0
         && one.port_be == other.port_be
         && one.protocol == other.protocol
 }
