@@ -8,7 +8,7 @@
 
 use crate::{
     abi::{AddrBe, Endpoint, is_v4_mapped},
-    limits::SERVICE_WORDS,
+    limits::SERVICE_HASHES,
 };
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -67,7 +67,7 @@ pub const fn flow(
 /// can be; nobody but the operator chooses what it is computed from.
 #[inline(always)]
 pub const fn vip(vip: &Endpoint) -> u32 {
-    const SHIFT: u32 = u64::BITS - SERVICE_WORDS.ilog2();
+    const SHIFT: u32 = u64::BITS - SERVICE_HASHES.ilog2();
     let [a, b, c, d] = vip.addr_be;
     let transport = vip.port_be as u64 | (vip.protocol as u64) << 16;
     let mixed = (join(a, b) ^ join(c, d)).rotate_left(23) ^ transport;

@@ -4,8 +4,11 @@
 /// Services that fit into the tables.
 pub const MAX_SERVICES: u32 = 512;
 
-/// Words of the service index: so many that two services rarely share one.
-pub const SERVICE_WORDS: u32 = 1 << 12;
+/// Words of the service index for hashes of VIPs: so many that two services rarely share one.
+pub const SERVICE_HASHES: u32 = 1 << 12;
+
+/// Words of the service index: those for hashes, and behind them one for each service by its id.
+pub const SERVICE_WORDS: u32 = SERVICE_HASHES + MAX_SERVICES + 1;
 
 /// Rows of the service index: two for each service by its id, of which one is in use.
 pub const SERVICE_ROWS: u32 = 2 * (MAX_SERVICES + 1);
@@ -91,7 +94,7 @@ pub mod maps {
     pub const META: &str = "META";
     /// [`Endpoint`](crate::abi::Endpoint) of a VIP to [`Service`](crate::abi::Service).
     pub const SERVICES: &str = "SERVICES";
-    /// Hash of a VIP to a row of `SERVICE_ROWS`; 0 where no service has that hash.
+    /// Hash of a VIP, or id of a service, to a row of `SERVICE_ROWS`; 0 where there is none.
     pub const SERVICE_INDEX: &str = "SERVICE_INDEX";
     /// [`ServiceRow`](crate::abi::ServiceRow)s that the index refers to.
     pub const SERVICE_ROWS: &str = "SERVICE_ROWS";

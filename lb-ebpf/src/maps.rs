@@ -25,7 +25,7 @@ pub(crate) static META: Array<Meta, 1> = Array::new();
 #[btf_map]
 pub(crate) static SERVICES: HashMap<Endpoint, Service, { MAX_SERVICES as usize }> = HashMap::new();
 
-/// By the hash of a VIP: a row of the next map, or 0 for none.
+/// By the hash of a VIP, and by the id of a service: a row of the next map, or 0 for none.
 #[btf_map]
 pub(crate) static SERVICE_INDEX: Array<u32, { SERVICE_WORDS as usize }> = Array::new();
 

@@ -18,11 +18,11 @@ use aya_ebpf::{
 use lb_common::{
     abi::{
         Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch, ServerId,
-        Service,
+        Service, ServiceRow,
     },
     decide::{Added, Route, RouteQuery, Tables},
     hash,
-    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE},
+    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, SERVICE_HASHES},
     parse::Family,
     slot::{STAMP_WORD, Slot},
     time,
@@ -82,19 +82,16 @@ impl Tables for MapTables<'_> {
 
     #[inline(always)]
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
-        let row = *maps::SERVICE_INDEX.get(hash::vip(vip))?;
-        if row == 0 {
-            return None;
+        let mut row = service_row(hash::vip(vip))?;
+        if !is_same(&row.vip, vip) {
+            // Another service has the same hash.
+            cold_path();
+            // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is
+            // made of integers, each old or new.
+            let service = unsafe { maps::SERVICES.get(vip) }?;
+            row = service_row(SERVICE_HASHES + service.id)?;
         }
-        let row = maps::SERVICE_ROWS.get(row)?;
-        if is_same(&row.vip, vip) {
-            return Some(&row.service);
-        }
-        // Another service has the same hash.
-        cold_path();
-        // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is made
-        // of integers, each old or new.
-        unsafe { maps::SERVICES.get(vip) }
+        Some(&row.service)
     }
 
     #[inline(always)]
@@ -236,6 +233,15 @@ impl Tables for MapTables<'_> {
     #[inline(always)]
     fn count_backend(&self, backend: u32, bytes: u64) {
         add(maps::BACKEND_COUNTERS.get_ptr_mut(backend), bytes);
+    }
+}
+
+/// The row that a word of the service index names.
+#[inline(always)]
+fn service_row(word: u32) -> Option<&'static ServiceRow> {
+    match *maps::SERVICE_INDEX.get(word)? {
+        0 => None,
+        row => maps::SERVICE_ROWS.get(row),
     }
 }
 

@@ -21,7 +21,12 @@ use crate::{
 pub(super) struct Chosen<'a> {
     pub(super) id: u32,
     pub(super) backend: &'a Backend,
+    /// The packet's flow was not remembered before it, and is now.
+    pub(super) opened: bool,
 }
+
+/// The id of a backend, and whether its flow is remembered from this packet on.
+type Choice = Result<(u32, bool), Reason>;
 
 /// What a packet means to its flow.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -49,15 +54,15 @@ pub(super) fn choose<'t, F: Frame, T: Tables>(
 ) -> Result<Chosen<'t>, Outcome> {
     let index = service.ring_base + (hash & service.ring_mask);
     let slot = tables.slot(index);
-    let id = match part(frame, tables, packet, service) {
-        Part::Of(backend) => Ok(backend),
+    let choice = match part(frame, tables, packet, service) {
+        Part::Of(backend) => Ok((backend, false)),
         Part::Tracked => tracked(tables, packet, service, slot),
         part if slot.is_moving() => moving(tables, packet, service, slot, index, part),
-        _ => Ok(slot.owner()),
+        _ => Ok((slot.owner(), false)),
     };
-    let id = id.map_err(|reason| Outcome::drop(service.id, reason))?;
+    let (id, opened) = choice.map_err(|reason| Outcome::drop(service.id, reason))?;
     match tables.backend(id) {
-        Some(backend) if id != 0 => Ok(Chosen { id, backend }),
+        Some(backend) if id != 0 => Ok(Chosen { id, backend, opened }),
         _ => Err(Outcome::drop(service.id, Reason::NoBackend)),
     }
 }
@@ -71,7 +76,7 @@ fn moving<T: Tables>(
     slot: Slot,
     index: u32,
     part: Part,
-) -> Result<u32, Reason> {
+) -> Choice {
     cold_path();
     let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
     let (now, owner) = (tables.now(), slot.owner());
@@ -97,26 +102,21 @@ fn moving<T: Tables>(
             if !tables.put_flow(&scratch.key, &scratch.flow) {
                 return Err(Reason::FlowTableFull);
             }
-            owner
+            return Ok((owner, true));
         }
     };
     if backend == owner || !is_alive(tables, backend) {
-        return Ok(owner);
+        return Ok((owner, false));
     }
     if slot.stamp() != time::stamp(now) {
         tables.stamp(index, time::stamp(now));
     }
-    Ok(backend)
+    Ok((backend, false))
 }
 
 /// The backend of a packet of a service whose flows are all remembered.
 #[inline(always)]
-fn tracked<T: Tables>(
-    tables: &T,
-    packet: &Packet,
-    service: &Service,
-    slot: Slot,
-) -> Result<u32, Reason> {
+fn tracked<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot) -> Choice {
     cold_path();
     let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
     let now = tables.now();
@@ -128,14 +128,14 @@ fn tracked<T: Tables>(
         if flow.seen != now {
             tables.refresh_flow(at, now, flow.state);
         }
-        return Ok(flow.backend);
+        return Ok((flow.backend, false));
     }
     let backend = slot.owner();
     scratch.flow = Flow::new(backend, service.id, now, slot.epoch(), FlowState::Open);
     if backend != 0 && !tables.put_flow(&scratch.key, &scratch.flow) {
         return Err(Reason::FlowTableFull);
     }
-    Ok(backend)
+    Ok((backend, true))
 }
 
 /// What a packet means to its flow, by the service's tracking.

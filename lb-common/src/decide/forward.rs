@@ -41,7 +41,7 @@ pub(super) fn to_backend<F: Frame, T: Tables>(
     if service.mode == ForwardMode::FullNat as u8 {
         return translate::both_ends(frame, tables, packet, service, hash);
     }
-    let Chosen { id, backend } = match choose(frame, tables, packet, service, hash) {
+    let Chosen { id, backend, opened } = match choose(frame, tables, packet, service, hash) {
         Ok(chosen) => chosen,
         Err(outcome) => return Some(outcome),
     };
@@ -56,6 +56,9 @@ pub(super) fn to_backend<F: Frame, T: Tables>(
         if backend.flags & BACKEND_SHARED != 0
             && let Some(reason) = translate::remember_way_back(tables, packet, service, backend, id)
         {
+            if opened {
+                tables.forget_flow(&packet.flow());
+            }
             return Some(Outcome::drop(service.id, reason));
         }
         let hop = if resolved { Hop::Here } else { Hop::Later };

@@ -3,37 +3,43 @@
 //! A look-up in a hash map is a call, which costs a packet about as much as everything else that is
 //! done to it; a look-up in an array is a few instructions. So two arrays stand in front of the map
 //! of services: the hash of a VIP names a row, which is a copy of the service with its VIP. Where
-//! two services have the same hash, one of them has the row, and packets of the other go on to the
-//! map, which stays the record of what there is: the index is made to agree with it whenever it is
-//! opened, whatever was not finished before.
+//! two services have the same hash, one of them has the word; packets of the other ask the map for
+//! its id, and a word by that id names its row. The map stays the record of what there is: the index
+//! is made to agree with it whenever it is opened, whatever was not finished before.
 //!
 //! A row that is in use is never written: the new version of a service goes into its other row, and
-//! the word of the index, which is read at once, says from when on it counts.
+//! the words of the index, each read at once, say from when on it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Array, HashMap, MapData};
 use lb_common::{
     abi::{Endpoint, Service, ServiceRow},
     hash,
-    limits::{SERVICE_WORDS, maps},
+    limits::{SERVICE_HASHES, SERVICE_WORDS, maps},
 };
 
 use super::{DataplaneError, tables::failed};
 
-/// Both arrays, and the services that they must lead to.
+/// Both arrays.
 pub(super) struct ServiceIndex {
     words: Array<MapData, u32>,
     rows: Array<MapData, ServiceRow>,
+    held: Held,
+}
+
+/// What the arrays hold, and the services that they must lead to.
+struct Held {
+    words: Vec<u32>,
+    rows: Vec<ServiceRow>,
     services: BTreeMap<Endpoint, Service>,
 }
 
-/// What makes a word right.
-#[derive(Debug, Eq, PartialEq)]
-struct Change {
-    word: u32,
-    /// To be written into the row of that number before the word is.
-    row: Option<ServiceRow>,
+/// One entry of an array is written.
+#[derive(Debug)]
+enum Write {
+    Row(u32, ServiceRow),
+    Word(u32, u32),
 }
 
 impl ServiceIndex {
@@ -45,63 +51,101 @@ impl ServiceIndex {
     ) -> Result<Self, DataplaneError> {
         let services: Result<BTreeMap<_, _>, _> = services.iter().collect();
         let services = services.map_err(failed(maps::SERVICES))?;
-        let mut index = Self { words, rows, services };
-        for word in 0..SERVICE_WORDS {
-            index.mend(word)?;
+        let all_words: Result<Vec<_>, _> = words.iter().collect();
+        let all_rows: Result<Vec<_>, _> = rows.iter().collect();
+        let held = Held {
+            words: all_words.map_err(failed(maps::SERVICE_INDEX))?,
+            rows: all_rows.map_err(failed(maps::SERVICE_ROWS))?,
+            services: services.clone(),
+        };
+        let mut index = Self { words, rows, held };
+        for (vip, service) in &services {
+            index.put(vip, service)?;
         }
+        index.write(index.held.stale())?;
         Ok(index)
     }
 
     /// A service is new, or changed.
     pub(super) fn put(&mut self, vip: &Endpoint, service: &Service) -> Result<(), DataplaneError> {
-        self.services.insert(*vip, *service);
-        self.mend(hash::vip(vip))
+        let writes = self.held.put(vip, service);
+        self.write(writes)
     }
 
     /// A service goes.
     pub(super) fn delete(&mut self, vip: &Endpoint) -> Result<(), DataplaneError> {
-        self.services.remove(vip);
-        self.mend(hash::vip(vip))
+        let writes = self.held.delete(vip);
+        self.write(writes)
     }
 
-    fn mend(&mut self, at: u32) -> Result<(), DataplaneError> {
-        let word = self.words.get(&at, 0).map_err(failed(maps::SERVICE_INDEX))?;
-        let row = match word {
-            0 => None,
-            // A number that is none is no row of anybody.
-            row => self.rows.get(&row, 0).ok(),
-        };
-        let Some(change) = change(&self.services, at, word, row) else { return Ok(()) };
-        if let Some(row) = change.row {
-            self.rows.set(change.word, row, 0).map_err(failed(maps::SERVICE_ROWS))?;
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), DataplaneError> {
+        for write in writes {
+            match &write {
+                Write::Row(at, row) => {
+                    self.rows.set(*at, row, 0).map_err(failed(maps::SERVICE_ROWS))?;
+                }
+                Write::Word(at, row) => {
+                    self.words.set(*at, row, 0).map_err(failed(maps::SERVICE_INDEX))?;
+                }
+            }
+            self.held.note(write);
         }
-        self.words.set(at, change.word, 0).map_err(failed(maps::SERVICE_INDEX))
+        Ok(())
     }
 }
 
-/// What to change, if anything, about the word at a place that names a row.
-fn change(
-    services: &BTreeMap<Endpoint, Service>,
-    at: u32,
-    word: u32,
-    row: Option<ServiceRow>,
-) -> Option<Change> {
-    let holder = row.and_then(|row| services.get_key_value(&row.vip));
-    let holder = holder.filter(|(vip, _)| hash::vip(vip) == at);
-    let here = || services.iter().find(|(vip, _)| hash::vip(vip) == at);
-    match holder.or_else(here) {
-        None if word == 0 => None,
-        None => Some(Change { word: 0, row: None }),
-        Some((vip, service)) => {
-            let [one, other] = [2 * service.id, 2 * service.id + 1];
-            let wanted = ServiceRow { vip: *vip, service: *service, ..ServiceRow::default() };
-            if row == Some(wanted) && [one, other].contains(&word) {
-                return None;
-            }
-            let word = if word == one { other } else { one };
-            Some(Change { word, row: Some(wanted) })
+impl Held {
+    /// What leads to a service from now on.
+    fn put(&mut self, vip: &Endpoint, service: &Service) -> Vec<Write> {
+        self.services.insert(*vip, *service);
+        let wanted = ServiceRow { vip: *vip, service: *service, ..ServiceRow::default() };
+        let (own, [one, other]) = (own_word(service), [2 * service.id, 2 * service.id + 1]);
+        let mut writes = Vec::new();
+        let mut row = self.words[own as usize];
+        if ![one, other].contains(&row) || self.rows[row as usize] != wanted {
+            row = if row == one { other } else { one };
+            writes.extend([Write::Row(row, wanted), Write::Word(own, row)]);
+        }
+        let hashed = hash::vip(vip);
+        if self.holder(hashed) == Some(service) && self.words[hashed as usize] != row {
+            writes.push(Write::Word(hashed, row));
+        }
+        writes
+    }
+
+    /// What leads to others where it led to a service, or nowhere.
+    fn delete(&mut self, vip: &Endpoint) -> Vec<Write> {
+        let Some(service) = self.services.remove(vip) else { return Vec::new() };
+        let hashed = hash::vip(vip);
+        let next = self.holder(hashed).map_or(0, |next| self.words[own_word(next) as usize]);
+        vec![Write::Word(hashed, next), Write::Word(own_word(&service), 0)]
+    }
+
+    /// What ends words that lead to nobody's row.
+    fn stale(&self) -> Vec<Write> {
+        let needed = |(vip, service)| [hash::vip(vip), own_word(service)];
+        let needed: BTreeSet<u32> = self.services.iter().flat_map(needed).collect();
+        let words = (0..SERVICE_WORDS).zip(&self.words);
+        let stale = words.filter(|(at, row)| **row != 0 && !needed.contains(at));
+        stale.map(|(at, _)| Write::Word(at, 0)).collect()
+    }
+
+    /// The service that has the word of a hash.
+    fn holder(&self, hashed: u32) -> Option<&Service> {
+        self.services.iter().find(|(vip, _)| hash::vip(vip) == hashed).map(|(_, service)| service)
+    }
+
+    fn note(&mut self, write: Write) {
+        match write {
+            Write::Row(at, row) => self.rows[at as usize] = row,
+            Write::Word(at, row) => self.words[at as usize] = row,
         }
     }
+}
+
+/// The word by a service's id.
+const fn own_word(service: &Service) -> u32 {
+    SERVICE_HASHES + service.id
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::{
     address,
-    scene::{IDLE, Kind, VIPS, backend_address, client, ends, packet, route, run, service},
+    scene::{
+        BASE, IDLE, Kind, SLOTS, VIPS, backend_address, client, ends, packet, route, run, service,
+    },
 };
 use crate::{
     abi::{
@@ -15,6 +17,7 @@ use crate::{
     },
     flow::is_over,
     host::{HostTables, endpoint},
+    slot::Slot,
 };
 
 const OTHER_VIP: &str = "192.0.2.11:80";
@@ -58,6 +61,27 @@ fn a_backend_that_is_not_shared_needs_no_memory() {
     let vip = address(VIPS[0]);
     assert_eq!(run(&tables, packet(Kind::Syn, client(vip, 7, 1000), vip, 64, &[])).backend, 1);
     assert!(tables.ways_back.borrow().is_empty());
+}
+
+/// Otherwise it would go on with the backend that it was refused, though its slot has another owner.
+#[test]
+fn a_flow_that_is_refused_is_not_remembered() {
+    for (tracking, kind) in [(Tracking::All, Kind::Udp), (Tracking::Moving, Kind::Syn)] {
+        let mut tables = tables();
+        for service in tables.services.values_mut() {
+            service.tracking = tracking as u8;
+        }
+        for index in BASE..BASE + SLOTS {
+            tables.slots.get_mut().insert(index, Slot::moving(1, 2, 1, 7));
+        }
+        let (first, second) = (address(VIPS[0]), address(OTHER_VIP));
+        let from = client(first, 7, 1000);
+        assert_eq!(run(&tables, packet(kind, from, first, 64, &[])).reason, Reason::Forwarded);
+        let flows = tables.flows.borrow().clone();
+        let refused = run(&tables, packet(kind, from, second, 64, &[]));
+        assert_eq!(refused.reason, Reason::FlowConflict);
+        assert_eq!(*tables.flows.borrow(), flows);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

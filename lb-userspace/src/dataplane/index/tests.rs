@@ -1,52 +1,62 @@
 //! Whatever happens to the services, every one is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
     abi::{Endpoint, Service, ServiceRow},
     hash,
-    limits::MAX_SERVICES,
+    limits::{MAX_SERVICES, SERVICE_HASHES, SERVICE_ROWS, SERVICE_WORDS},
 };
 use proptest::prelude::*;
 
-use super::{Change, change};
+use super::{Held, Write};
 
 fn vip(number: u16) -> Endpoint {
     Endpoint { port_be: number.to_be(), protocol: 6, ..Endpoint::default() }
 }
 
-/// The arrays, and look-ups as the program makes them.
-#[derive(Default)]
-struct Arrays {
-    words: BTreeMap<u32, u32>,
-    rows: BTreeMap<u32, ServiceRow>,
+fn empty() -> Held {
+    Held {
+        words: vec![0; SERVICE_WORDS as usize],
+        rows: vec![ServiceRow::default(); SERVICE_ROWS as usize],
+        services: BTreeMap::new(),
+    }
 }
 
-impl Arrays {
-    fn mend(&mut self, services: &BTreeMap<Endpoint, Service>, at: u32) {
-        let word = self.words.get(&at).copied().unwrap_or(0);
-        let row = (word != 0).then(|| self.rows.get(&word).copied().unwrap_or_default());
-        let Some(Change { word: new, row }) = change(services, at, word, row) else { return };
-        if let Some(row) = row {
-            assert_ne!(new, word, "a row in use is written");
-            self.rows.insert(new, row);
+impl Held {
+    fn row(&self, word: u32) -> Option<&ServiceRow> {
+        match self.words[word as usize] {
+            0 => None,
+            row => Some(&self.rows[row as usize]),
         }
-        self.words.insert(at, new);
     }
 
-    fn find(&self, services: &BTreeMap<Endpoint, Service>, vip: &Endpoint) -> Option<Service> {
-        let row = match self.words.get(&hash::vip(vip)) {
-            None | Some(0) => return None,
-            Some(word) => self.rows[word],
-        };
-        if row.vip == *vip { Some(row.service) } else { services.get(vip).copied() }
+    /// As the program does it.
+    fn find(&self, vip: &Endpoint) -> Option<Service> {
+        let mut row = self.row(hash::vip(vip))?;
+        if row.vip != *vip {
+            row = self.row(SERVICE_HASHES + self.services.get(vip)?.id)?;
+        }
+        Some(row.service)
+    }
+
+    /// Writes, looking for some services after each step.
+    fn write(&mut self, writes: Vec<Write>, others: &[(Endpoint, Option<Service>)]) {
+        for write in writes {
+            if let Write::Row(at, _) = write {
+                assert!(!self.words.contains(&at), "a row in use is written");
+            }
+            self.note(write);
+            for (vip, service) in others {
+                assert_eq!(self.find(vip), *service);
+            }
+        }
     }
 }
 
 #[test]
 fn neighbouring_ports_and_addresses_have_words_of_their_own() {
-    let words: std::collections::BTreeSet<u32> =
-        (1..=256).map(|port| hash::vip(&vip(port))).collect();
+    let words: BTreeSet<u32> = (1..=256).map(|port| hash::vip(&vip(port))).collect();
     assert!(words.len() > 230, "{} words for 256 ports", words.len());
 }
 
@@ -59,41 +69,49 @@ proptest! {
         let same = |port: &u16| hash::vip(&vip(*port)) % 1024 == 7;
         let vips: Vec<Endpoint> = (0..u16::MAX).filter(same).take(12).map(vip).collect();
         let mut ids: Vec<u32> = (1..=MAX_SERVICES).rev().collect();
-        let (mut services, mut arrays) = (BTreeMap::new(), Arrays::default());
+        let mut held = empty();
         for (which, change) in changes {
             let vip = vips[which];
-            match change {
-                Some(seed) => {
-                    let old: Option<&Service> = services.get(&vip);
-                    let id = old.map(|old| old.id).or_else(|| ids.pop()).unwrap_or(1);
-                    services.insert(vip, Service { id, seed, ..Service::default() });
-                }
-                None => _ = services.remove(&vip),
-            }
-            arrays.mend(&services, hash::vip(&vip));
-            for vip in &vips {
-                prop_assert_eq!(arrays.find(&services, vip), services.get(vip).copied());
-            }
+            let others: Vec<_> = vips
+                .iter()
+                .filter(|other| **other != vip)
+                .map(|other| (*other, held.services.get(other).copied()))
+                .collect();
+            let old = held.services.get(&vip).copied();
+            let new = change.map(|seed| {
+                let id = old.map_or_else(|| ids.pop().unwrap_or(1), |old| old.id);
+                Service { id, seed, ..Service::default() }
+            });
+            let writes = match &new {
+                Some(service) => held.put(&vip, service),
+                None => held.delete(&vip),
+            };
+            ids.extend(old.filter(|_| new.is_none()).map(|old| old.id));
+            held.write(writes, &others);
+            prop_assert_eq!(held.find(&vip), new);
         }
     }
 
     /// As after a daemon that died between two steps.
     #[test]
     fn whatever_was_there_is_mended(
-        words in prop::collection::btree_map(0u32..8, 0u32..40, 0..8),
+        words in prop::collection::btree_map(0..SERVICE_WORDS, 0..SERVICE_ROWS, 0..80),
         count in 0u32..12,
     ) {
         let near = |port: &u16| hash::vip(&vip(*port)) < 8;
         let vips: Vec<Endpoint> = (0..u16::MAX).filter(near).take(12).map(vip).collect();
-        let all = vips.iter().zip(1..=count);
-        let services: BTreeMap<_, _> =
-            all.map(|(vip, id)| (*vip, Service { id, ..Service::default() })).collect();
-        let mut arrays = Arrays { words, rows: BTreeMap::new() };
-        for at in 0..8 {
-            arrays.mend(&services, at);
+        let services = vips.iter().zip(1..=count);
+        let services = services.map(|(vip, id)| (*vip, Service { id, ..Service::default() }));
+        let mut held = Held { services: services.collect(), ..empty() };
+        for (at, row) in words {
+            held.words[at as usize] = row;
         }
-        for vip in &vips {
-            prop_assert_eq!(arrays.find(&services, vip), services.get(vip).copied());
+        for (vip, service) in held.services.clone() {
+            held.put(&vip, &service).into_iter().for_each(|write| held.note(write));
+        }
+        held.stale().into_iter().for_each(|write| held.note(write));
+        for vip in vips.iter().copied().chain((0..100).map(vip)) {
+            prop_assert_eq!(held.find(&vip), held.services.get(&vip).copied());
         }
     }
 }

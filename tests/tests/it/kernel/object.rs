@@ -41,7 +41,7 @@ const MAPS: [(&str, usize, usize, u32); 16] = [
 ];
 
 /// The verifier gives up after a million instructions; this leaves room for its other versions.
-const MOST_INSTRUCTIONS: u32 = 600_000;
+const MOST_INSTRUCTIONS: u32 = 400_000;
 
 /// An unconditional jump to itself, as an instruction.
 const ENDLESS_LOOP: [u8; 8] = [0x05, 0, 0xff, 0xff, 0, 0, 0, 0];

@@ -84,7 +84,11 @@ impl Simulation {
         }
         let after = self.balancer.remembered();
         let full_nat = KINDS[kind].forward == Forward::FullNat;
-        ensure!(full_nat || (0..2).all(|i| after[i] >= before[i]), "a flow was forgotten");
+        // Who begins anew and is refused has no flow any more.
+        let refused = [Reason::FlowConflict, Reason::FlowTableFull].contains(&seen.reason);
+        let kept = [usize::from(refused), 0];
+        let kept = (0..2).all(|i| after[i] + kept[i] >= before[i]);
+        ensure!(full_nat || kept, "a flow was forgotten");
         if let Some((service, slot)) = at
             && tracks_moving(&service)
             && !slot.is_moving()
@@ -152,8 +156,6 @@ impl Simulation {
         let same = old.is_some_and(|old| {
             old.backend == backend && repeats && (body != Body::Syn || !old.is_closing())
         });
-        // A packet that was refused for want of a way back may have been remembered.
-        let same = same || self.setup.room > 0 && body != Body::Syn;
         ensure!(takes || same, "{backend} takes no new flow, but gets {key:?}, after {old:?}");
         let mut flow = Flow::new(kind, client, arrived.source, backend, self.now());
         if !takes {

@@ -14,7 +14,7 @@ use lb_common::{
         ServiceRow,
     },
     hash,
-    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, maps},
+    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, SERVICE_HASHES, maps},
     slot::Slot,
 };
 
@@ -156,10 +156,12 @@ fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
     let mut copies = Array::<_, ServiceRow>::try_from(take(ebpf, maps::SERVICE_ROWS)?)?;
     for (vip, service) in &rows.services {
         services.insert(vip, service, 0)?;
-        // The last one of those that share a hash is found there, the others in the table itself.
+        // Of those that share a hash, the last one is found there, and the others by their ids.
         let copy = ServiceRow { vip: *vip, service: *service, ..ServiceRow::default() };
         copies.set(2 * service.id, copy, 0)?;
-        index.set(hash::vip(vip), 2 * service.id, 0)?;
+        for word in [hash::vip(vip), SERVICE_HASHES + service.id] {
+            index.set(word, 2 * service.id, 0)?;
+        }
     }
     let mut table = Array::<_, Backend>::try_from(take(ebpf, maps::BACKENDS)?)?;
     for (id, backend) in &rows.backends {
