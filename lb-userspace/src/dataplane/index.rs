@@ -88,7 +88,7 @@ impl ServiceIndex {
                     self.words.set(*at, row, 0).map_err(failed(maps::SERVICE_INDEX))?;
                 }
             }
-            self.held.note(write);
+            self.held.note(&write);
         }
         Ok(())
     }
@@ -135,10 +135,10 @@ impl Held {
         self.services.iter().find(|(vip, _)| hash::vip(vip) == hashed).map(|(_, service)| service)
     }
 
-    fn note(&mut self, write: Write) {
+    fn note(&mut self, write: &Write) {
         match write {
-            Write::Row(at, row) => self.rows[at as usize] = row,
-            Write::Word(at, row) => self.words[at as usize] = row,
+            Write::Row(at, row) => self.rows[*at as usize] = *row,
+            Write::Word(at, row) => self.words[*at as usize] = *row,
         }
     }
 }

@@ -43,10 +43,10 @@ impl Held {
     /// Writes, looking for some services after each step.
     fn write(&mut self, writes: Vec<Write>, others: &[(Endpoint, Option<Service>)]) {
         for write in writes {
-            if let Write::Row(at, _) = write {
-                assert!(!self.words.contains(&at), "a row in use is written");
+            if let Write::Row(at, _) = &write {
+                assert!(!self.words.contains(at), "a row in use is written");
             }
-            self.note(write);
+            self.note(&write);
             for (vip, service) in others {
                 assert_eq!(self.find(vip), *service);
             }
@@ -107,9 +107,9 @@ proptest! {
             held.words[at as usize] = row;
         }
         for (vip, service) in held.services.clone() {
-            held.put(&vip, &service).into_iter().for_each(|write| held.note(write));
+            held.put(&vip, &service).into_iter().for_each(|write| held.note(&write));
         }
-        held.stale().into_iter().for_each(|write| held.note(write));
+        held.stale().into_iter().for_each(|write| held.note(&write));
         for vip in vips.iter().copied().chain((0..100).map(vip)) {
             prop_assert_eq!(held.find(&vip), held.services.get(&vip).copied());
         }
