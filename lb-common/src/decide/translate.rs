@@ -129,6 +129,9 @@ fn new_flow<T: Tables>(
         Some(backend) if id != 0 => backend,
         _ => return Some(Reason::NoBackend),
     };
+    if backend.flags & BACKEND_RESOLVED != 0 && packet.ip_len > backend.mtu {
+        return Some(Reason::TooBig);
+    }
     let state = if packet.opens_flow { FlowState::Opening } else { FlowState::Open };
     scratch.flow = Flow::new(id, service.id, tables.now(), 0, state);
     scratch.flow.source_be = source(service, backend, hash);

@@ -136,6 +136,7 @@ pub(crate) fn status() -> Status {
     Status {
         version: "0.1.0".to_owned(),
         pid: 4242,
+        remembered_flows: 1234,
         uptime_seconds: 3 * 3600 + 12 * 60 + 5,
         pin_dir: PathBuf::from("/sys/fs/bpf/shunt"),
         interfaces: vec![InterfaceView {

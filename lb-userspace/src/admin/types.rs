@@ -32,6 +32,8 @@ pub struct Status {
     pub pools: Vec<PoolView>,
     /// Packets by reason, of services and of the rest together; reasons never met are left out.
     pub packets: BTreeMap<String, CounterView>,
+    /// Flows that were remembered when the tables were last swept, of all services together.
+    pub remembered_flows: usize,
     /// What keeps packets from flowing, and what to do about it.
     pub problems: Vec<String>,
 }

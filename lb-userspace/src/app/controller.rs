@@ -67,6 +67,8 @@ pub(super) struct Controller {
     quiet: BTreeMap<u32, (u64, u32)>,
     /// How often backends have come or gone.
     changes: u64,
+    /// Flows that were remembered when the tables were last swept.
+    pub(super) remembered: usize,
     /// New flows that services had no room for.
     refused: Refused,
     pub(super) started: Instant,
@@ -100,6 +102,7 @@ impl Controller {
             silent: BTreeSet::new(),
             quiet: BTreeMap::new(),
             changes: 0,
+            remembered: 0,
             refused: Refused::default(),
             started: Instant::now(),
             netlink,

@@ -47,6 +47,7 @@ pub(super) fn status(
         services,
         pools: pools?,
         packets: by_name(&packets),
+        remembered_flows: controller.remembered,
         problems,
     })
 }

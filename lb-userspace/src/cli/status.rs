@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, net::SocketAddr};
 
-use lb_common::abi::Reason;
+use lb_common::{abi::Reason, limits::MAX_FLOWS};
 
 use super::{
     Outcome, format, pool, service,
@@ -45,6 +45,11 @@ pub(super) fn words(status: &Status) -> String {
         service::table(&status.services),
         pool::table(&status.pools),
         reasons(&status.packets),
+        format!(
+            "{} of at most {} flows remembered; those that no change could break need no memory\n",
+            format::thousands(status.remembered_flows as u64),
+            format::thousands(u64::from(MAX_FLOWS))
+        ),
     ];
     out + &parts.join("\n")
 }

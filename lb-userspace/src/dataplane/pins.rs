@@ -50,10 +50,11 @@ pub(super) fn linked_interfaces(pin_dir: &Path) -> io::Result<Vec<String>> {
 pub(super) fn lock(pin_dir: &Path) -> Result<OwnedFd, DataplaneError> {
     let unusable = |source: io::Error| DataplaneError::PinDir { path: pin_dir.to_owned(), source };
     mount_bpf_fs(pin_dir).map_err(unusable)?;
-    fs::create_dir_all(pin_dir).map_err(unusable)?;
-    if !is_bpf_fs(pin_dir) {
+    let parent = pin_dir.ancestors().find(|parent| parent.exists());
+    if !parent.is_some_and(is_bpf_fs) {
         return Err(unusable(io::Error::other("it is not in a BPF file system")));
     }
+    fs::create_dir_all(pin_dir).map_err(unusable)?;
     let directory = openat(CWD, pin_dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| unusable(errno.into()))?;
     match flock(&directory, FlockOperation::NonBlockingLockExclusive) {

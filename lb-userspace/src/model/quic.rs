@@ -6,17 +6,14 @@
 //! Clients see the ids, and the seed is a secret: who knows it can aim at one backend. The hash of
 //! the rings is reversible, so two of its values would give the seed away. Ids are therefore made
 //! by SipHash-2-4, a keyed function made to keep its key.
-#![expect(
-    deprecated,
-    reason = "DefaultHasher may change with any release; SipHasher is SipHash-2-4 for good"
-)]
 
 use std::{
-    hash::{Hasher, SipHasher},
+    hash::Hasher,
     net::{IpAddr, SocketAddr},
 };
 
 use lb_common::quic;
+use siphasher::sip::SipHasher24;
 
 /// Bytes of a connection id before its nonce: the first octet and the server id.
 pub const PREFIX_LEN: usize = 1 + quic::SERVER_ID_LEN;
@@ -26,7 +23,7 @@ const PURPOSE: u64 = u64::from_le_bytes(*b"serverid");
 
 /// Server id of a backend. Connection ids hold it in network byte order.
 pub fn server_id(seed: u64, address: SocketAddr) -> u32 {
-    let mut hasher = SipHasher::new_with_keys(seed, PURPOSE);
+    let mut hasher = SipHasher24::new_with_keys(seed, PURPOSE);
     hasher.write(&octets(address.ip()));
     hasher.write(&address.port().to_be_bytes());
     let [a, b, c, d, ..] = hasher.finish().to_le_bytes();

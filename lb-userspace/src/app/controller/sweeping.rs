@@ -20,6 +20,7 @@ impl Controller {
             self.dataplane.apply(&op)?;
             self.image.apply(&op);
         }
+        self.remembered = found.remembered;
         // A backend may have come back, got a flow, and left again since the sweep began.
         if changes != self.changes {
             self.silent.clear();

@@ -145,6 +145,9 @@ fn sizes(links: &Links) -> Vec<Case> {
         cases.push(fits.forwards(back, &spec, spec.delivered(&packet).build()));
         let (too_big, _) = one("a byte too large", 1501);
         cases.push(too_big.drops(&spec, Reason::TooBig));
+        let opening = opening(&spec).ip_len(1501).build();
+        let new = case(format!("{what}: a byte too large, opens no flow"), links.front, opening);
+        cases.push(new.drops(&spec, Reason::TooBig));
     }
     cases
 }
