@@ -3,6 +3,7 @@
 //! Nothing here may depend on a crate that embeds the BPF object: `setup` must compile on a
 //! machine that cannot build it yet.
 
+mod bench;
 mod build;
 mod demo;
 mod process;
@@ -33,6 +34,8 @@ enum Command {
     Demo(demo::Args),
     /// Formatting, lints, dependencies, and all tests, with one summary
     Test(test::Args),
+    /// What the packet path costs, beside bare programs and the kernel's own ways
+    Bench(bench::Args),
     /// Check the architecture: who imports whom, file sizes, reasons of dependencies
     Tidy,
 }
@@ -55,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => Ok(test::run(&args)),
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy => tidy::run(),
     }
 }

@@ -6,6 +6,8 @@ use crate::toolchain::Machine;
 /// What a need is for. A command asks for the groups that it cannot do without.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub(crate) enum Group {
+    /// `cargo xtask bench`.
+    Bench,
     /// Compiling the workspace, the BPF object included.
     Build,
     /// `cargo xtask demo`.
@@ -18,7 +20,8 @@ pub(crate) enum Group {
 
 impl Group {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Build, Self::Demo, Self::Lint, Self::Test];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Bench, Self::Build, Self::Demo, Self::Lint, Self::Test];
 }
 
 /// What a look at the machine found.

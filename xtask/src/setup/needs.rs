@@ -4,7 +4,7 @@ use super::{
     ebpf,
     install::{Failure, Installer, MINUTE},
     need::{
-        Group::{Demo, Lint, Test},
+        Group::{Bench, Demo, Lint, Test},
         Need, Probe,
     },
 };
@@ -62,12 +62,27 @@ pub(super) fn all() -> Vec<Need> {
                 installer.run(&Spec::words(&install), 60 * MINUTE)
             },
         },
-        tool!("ip", "iproute2", "namespaces and veth pairs", &[Demo, Test]),
-        tool!("nsenter", "util-linux", "enters network namespaces", &[Demo, Test]),
-        tool!("unshare", "util-linux", "looks whether namespaces can be made", &[Demo, Test]),
+        tool!("ip", "iproute2", "namespaces and veth pairs", &[Bench, Demo, Test]),
+        tool!("nsenter", "util-linux", "enters network namespaces", &[Bench, Demo, Test]),
+        tool!(
+            "unshare",
+            "util-linux",
+            "looks whether namespaces can be made",
+            &[Bench, Demo, Test]
+        ),
         tool!("mount", "mount", "looks whether a BPF file system can be mounted", &[Test]),
-        tool!("ethtool", "ethtool", "switches checksum offload off in namespaces", &[Demo, Test]),
-        tool!("nft", "nftables", "stops a flood behind the balancer under test", &[Test]),
+        tool!(
+            "ethtool",
+            "ethtool",
+            "switches checksum offload off in namespaces",
+            &[Bench, Demo, Test]
+        ),
+        tool!(
+            "nft",
+            "nftables",
+            "stops a flood in a test; a peer in the benchmark",
+            &[Bench, Test]
+        ),
         tool!("curl", "curl", "the client of the namespace tests", &[Demo, Test]),
         tool!("ps", "procps", "the tests look for processes left behind", &[Test]),
     ]

@@ -11,20 +11,20 @@ pub(super) fn fmt() -> Result<Done> {
     Ok(if formatted { Done::passed("") } else { Done::failed("run `cargo fmt --all`") })
 }
 
-/// Lints. The XDP program is linted as host code, which has no unwinding without `std`; so it is
-/// a run of its own that does not ask for any.
+/// Lints. The XDP programs are linted as host code, which has no unwinding without `std`; so they are
+/// a run of their own that does not ask for any.
 pub(super) fn clippy() -> Result<Done> {
-    let host = "cargo clippy --workspace --exclude lb-ebpf --all-targets --features lb-common/std \
-                -- -D warnings";
-    let bpf = Spec::words("cargo clippy --package lb-ebpf -- -D warnings")
-        .env("CARGO_PROFILE_DEV_PANIC", "abort");
+    let host = "cargo clippy --workspace --exclude lb-ebpf --exclude bench-ebpf --all-targets \
+                --features lb-common/std -- -D warnings";
+    let bpf = "cargo clippy --package lb-ebpf --package bench-ebpf -- -D warnings";
+    let bpf = Spec::words(bpf).env("CARGO_PROFILE_DEV_PANIC", "abort");
     let host = Spec::words(host).run()?;
     let bpf = bpf.run()?;
     Ok(match (host, bpf) {
         (true, true) => Done::passed(""),
         (false, true) => Done::failed("lints of the host crates"),
-        (true, false) => Done::failed("lints of lb-ebpf"),
-        (false, false) => Done::failed("lints of the host crates and of lb-ebpf"),
+        (true, false) => Done::failed("lints of the XDP programs"),
+        (false, false) => Done::failed("lints of the host crates and of the XDP programs"),
     })
 }
 

@@ -14,10 +14,13 @@ use crate::process::Spec;
 
 /// The integration binary with the tests that need privileges.
 const INTEGRATION: &str = "it";
+/// The binary that tests the benchmark, which needs them, too.
+const SMOKE: &str = "smoke";
 
 /// Tests without privileges: units, properties, documentation.
 pub(super) fn host() -> Result<Done> {
-    let others = integration_tests()?.into_iter().filter(|test| test != INTEGRATION);
+    let unprivileged = |test: &String| test != INTEGRATION && test != SMOKE;
+    let others = integration_tests()?.into_iter().filter(unprivileged);
     let targets = others.flat_map(|test| ["--test".to_owned(), test]);
     let units = cargo_test("--lib --bins --examples").args(targets);
     let rest = integration("--skip kernel:: --skip netns::");
@@ -42,13 +45,14 @@ pub(super) fn netns() -> Result<Done> {
     if !Spec::words("cargo build --package lb-userspace --bin shunt").run()? {
         return Ok(Done::failed("the binary does not build"));
     }
-    run_tests(&[tests])
+    run_tests(&[tests, cargo_test(&format!("--test {SMOKE}"))])
 }
 
 /// All tiers choose the same packages and features: otherwise cargo would build dependencies anew
 /// for each.
 fn cargo_test(targets: &str) -> Spec {
-    let all = "cargo test --workspace --exclude lb-ebpf --features lb-common/std --no-fail-fast";
+    let all = "cargo test --workspace --exclude lb-ebpf --exclude bench-ebpf \
+               --features lb-common/std --no-fail-fast";
     Spec::words(&format!("{all} {targets}"))
 }
 
@@ -103,7 +107,7 @@ fn integration_tests() -> Result<Vec<String>> {
     let metadata: Value = serde_json::from_str(&metadata)?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     Ok(packages
-        .filter(|package| package["name"] != "lb-ebpf")
+        .filter(|package| package["name"] != "lb-ebpf" && package["name"] != "bench-ebpf")
         .flat_map(|package| package["targets"].as_array().into_iter().flatten())
         .filter(|target| target["kind"][0] == "test")
         .filter_map(|target| target["name"].as_str().map(str::to_owned))

@@ -14,6 +14,8 @@ pub(super) const CRATES: &[Layer] = &[
     // The harness must not need the BPF object, so that xtask can use it.
     ("tests", &["lb-common"]),
     ("xtask", &["tests"]),
+    ("bench", &["lb-common", "lb-userspace", "tests"]),
+    ("bench-ebpf", &[]),
 ];
 
 /// Crates: what each may depend on in its tests, besides the above.

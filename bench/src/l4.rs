@@ -1,0 +1,186 @@
+//! `bench l4`: what the packet path costs.
+//!
+//! Two things are measured, each in rounds in which all cases take turns, so that whatever else the
+//! machine does hits all of them: the cost of a packet by test run ([`cost`]), and the packet rate by
+//! live frames over veth ([`rate`]). `docs/bench/README.md` tells how, and what is easily done wrong.
+
+mod balancer;
+mod case;
+mod conntrack;
+mod cost;
+mod cpu;
+mod machine;
+mod memory;
+mod network;
+mod packet;
+mod plot;
+mod programs;
+mod rate;
+mod report;
+mod samples;
+mod stage;
+mod targets;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use tests::{
+    interrupt,
+    require::{self, Need},
+    sweep,
+};
+
+use self::{
+    case::{BACKENDS, FLOWS, MANY},
+    conntrack::Raised,
+    cost::Places,
+    cpu::Cpu,
+    memory::Memory,
+    report::Report,
+    samples::Samples,
+    stage::Stage,
+};
+
+/// How a person makes the page of the documentation.
+const COMMAND: &str = "cargo xtask bench l4";
+/// Where it lies, in the workspace.
+const DOCS: &str = "docs/bench";
+
+/// Arguments of `bench l4`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fewer rounds, under two minutes; prints the results and leaves docs/bench alone
+    #[arg(long)]
+    quick: bool,
+    /// Write the results as JSON into this file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write docs/bench even when quick
+    #[arg(long)]
+    write: bool,
+    /// Only make sure that every case handles every packet; measure nothing
+    #[arg(long, conflicts_with_all = ["quick", "json", "write"])]
+    smoke: bool,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    flows: &'static [u32],
+    /// Rounds of test runs, and packets of each run.
+    cost: (usize, u32),
+    /// Rounds of live runs for each number of flows, and packets of each run.
+    rate: (usize, u32),
+}
+
+impl Effort {
+    const fn of(args: &Args) -> Self {
+        if args.smoke {
+            return Self { flows: &[1, 100], cost: (1, 500), rate: (1, 512) };
+        }
+        if args.quick {
+            return Self { flows: &FLOWS, cost: (9, 80_000), rate: (5, 96_000) };
+        }
+        Self { flows: &FLOWS, cost: (41, 200_000), rate: (21, 256_000) }
+    }
+}
+
+/// Measures, and says what was found.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut needs = require::network();
+    needs.push(Need::Program("nft"));
+    let lacks = require::lacks(&needs);
+    if !lacks.is_empty() {
+        bail!("the benchmark cannot run here: {}", lacks.join("; "));
+    }
+    interrupt::listen();
+    sweep::once();
+    let report = measure(Effort::of(args))?;
+    if args.smoke {
+        println!("{} cases: every packet was handled as it should be", report.rows.len());
+        return Ok(());
+    }
+    println!("{}", report.text());
+    if let Some(path) = &args.json {
+        write_json(&report, path)?;
+    }
+    if args.write || !args.quick {
+        write_docs(&report, Path::new(DOCS))?;
+    }
+    Ok(())
+}
+
+fn measure(effort: Effort) -> Result<Report> {
+    let cpu = Cpu::pin()?;
+    println!("Building networks and tables ...");
+    let mut stage = Stage::build(cpu, effort.flows)?;
+    stage.network.translate()?;
+    // Two families, and room for others.
+    let _raised = Raised::to(MANY * 2 + 100_000)?;
+    let memory = Memory::of(stage.balancer_of_all()?.pins())?;
+    cost::compare(&mut stage, effort.flows.first().copied().unwrap_or(1))?;
+
+    let (mut samples, mut places) = (Samples::default(), Places::new());
+    let (rounds, packets) = effort.cost;
+    for round in 1..=rounds {
+        progress("cost per packet", round, rounds)?;
+        cost::round(&mut stage, effort.flows, packets, &mut places, &mut samples)?;
+    }
+    let (rounds, packets) = effort.rate;
+    for &flows in effort.flows {
+        rate::open(&mut stage, flows)?;
+        for round in 1..=rounds {
+            progress(&format!("packet rate, {}", targets::flows_in_words(flows)), round, rounds)?;
+            rate::round(&mut stage, flows, packets, &mut places, &mut samples)?;
+        }
+    }
+    let rows = samples.rows();
+    let targets = targets::targets(&rows, Some(memory));
+    let setting = setting(effort, memory);
+    Ok(Report { rows, targets, machine: machine::lines(), setting })
+}
+
+fn progress(what: &str, round: usize, rounds: usize) -> Result<()> {
+    println!("{what}: round {round} of {rounds}");
+    interrupt::check()
+}
+
+/// What the figures depend on, besides the machine.
+fn setting(effort: Effort, memory: Memory) -> Vec<String> {
+    let ((cost_rounds, cost_packets), (rate_rounds, rate_packets)) = (effort.cost, effort.rate);
+    vec![
+        format!(
+            "tables: {} services of {BACKENDS} backends each, all slots settled; every packet is for \
+             one of them",
+            case::Spec::all().count()
+        ),
+        format!("flows: {}; all slots are reached by 10k and more", report::flows_line(effort.flows)),
+        "full-nat: a flow table with as many flows as are sent, one for each family".to_owned(),
+        "packets: TCP segments of open connections without payload, 60 bytes (IPv6: 74)".to_owned(),
+        format!("cost: medians of {cost_rounds} rounds of {cost_packets} packets each"),
+        format!("rate: medians of {rate_rounds} rounds of {rate_packets} packets each, one CPU for all"),
+        "kernel: routed, with GRO, without checksums of TCP being looked at; nftables: one rule with \
+         `dnat to`, as many remembered connections as flows in each family"
+            .to_owned(),
+        report::memory_line(memory),
+    ]
+}
+
+fn write_json(report: &Report, path: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(&report.rows)?;
+    fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_docs(report: &Report, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    plot::draw(&report.rows, &FLOWS, &directory.join("l4.svg"))?;
+    write_json(report, &directory.join("l4.json"))?;
+    let page = directory.join("l4.md");
+    fs::write(&page, report.page(COMMAND, "l4.svg"))
+        .with_context(|| format!("cannot write {}", page.display()))?;
+    println!("written: {}", page.display());
+    Ok(())
+}

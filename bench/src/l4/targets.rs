@@ -1,0 +1,173 @@
+//! What the packet path has promised to cost, and whether it keeps it.
+//!
+//! A miss is shown, and nothing else: figures of one machine are no reason to fail on another.
+
+use super::{
+    case::{Family, MANY, Mode, Who},
+    memory::Memory,
+    samples::Row,
+};
+
+/// Most memory of maps with all services and rings.
+const MOST_MEMORY: f64 = 128.0;
+
+/// A promise and what was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    bound: Bound,
+    /// None if it was not measured.
+    pub(crate) found: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    Most(f64),
+    Least(f64),
+}
+
+impl Target {
+    fn most(what: String, unit: &'static str, bound: f64, found: Option<f64>) -> Self {
+        Self { what, unit, bound: Bound::Most(bound), found }
+    }
+
+    fn least(what: String, unit: &'static str, bound: f64, found: Option<f64>) -> Self {
+        Self { what, unit, bound: Bound::Least(bound), found }
+    }
+
+    /// The bound in words.
+    pub(crate) fn wanted(&self) -> String {
+        match self.bound {
+            Bound::Most(bound) => format!("at most {bound}"),
+            Bound::Least(bound) => format!("at least {bound}"),
+        }
+    }
+
+    /// Whether it is kept.
+    pub(crate) fn verdict(&self) -> &'static str {
+        let Some(found) = self.found else { return "not measured" };
+        let met = match self.bound {
+            Bound::Most(bound) => found <= bound,
+            Bound::Least(bound) => found >= bound,
+        };
+        if met { "met" } else { "MISSED" }
+    }
+}
+
+/// The rows by their case.
+struct Found<'a>(&'a [Row]);
+
+impl Found<'_> {
+    fn row(&self, who: Who, mode: Option<Mode>, family: Family, flows: u32) -> Option<&Row> {
+        let mode = mode.map(Mode::name);
+        let family = family.name();
+        self.0
+            .iter()
+            .find(|row| (row.who, row.mode, row.family, row.flows) == (who, mode, family, flows))
+    }
+
+    fn shunt(&self, mode: Mode, family: Family, flows: u32) -> Option<&Row> {
+        self.row(Who::Shunt, Some(mode), family, flows)
+    }
+
+    fn over(&self, mode: Mode, family: Family, flows: u32) -> Option<f64> {
+        self.shunt(mode, family, flows)?.over_bare_ns
+    }
+
+    /// Cost with many flows by the cost with one.
+    fn growth(&self, mode: Mode, family: Family) -> Option<f64> {
+        let cost = |flows| self.shunt(mode, family, flows)?.ns_per_packet;
+        Some(cost(MANY)? / cost(1)?)
+    }
+
+    fn rate(&self, who: Who, mode: Option<Mode>, flows: u32) -> Option<f64> {
+        self.row(who, mode, Family::V4, flows)?.mpps
+    }
+}
+
+/// All promises.
+pub(crate) fn targets(rows: &[Row], memory: Option<Memory>) -> Vec<Target> {
+    let found = Found(rows);
+    let mut targets = Vec::new();
+    for (mode, [one, many], more_v6) in [
+        (Mode::Dsr, [40.0, 50.0], 10.0),
+        (Mode::Ipip, [40.0, 50.0], 10.0),
+        (Mode::Nat, [65.0, 65.0], 0.0),
+    ] {
+        for (family, more) in [(Family::V4, 0.0), (Family::V6, more_v6)] {
+            for (flows, most) in [(1, one), (MANY, many)] {
+                let (mode_name, family_name) = (mode.name(), family.name());
+                let what = format!(
+                    "{mode_name} {family_name} over a bare program with the same changes, {}",
+                    flows_in_words(flows)
+                );
+                targets.push(Target::most(
+                    what,
+                    "ns",
+                    most + more,
+                    found.over(mode, family, flows),
+                ));
+            }
+        }
+    }
+    for mode in [Mode::Dsr, Mode::Ipip, Mode::Gue, Mode::Nat] {
+        for family in Family::ALL {
+            let (mode_name, family_name) = (mode.name(), family.name());
+            let what = format!("{mode_name} {family_name}: cost with 1M flows, by cost with one");
+            targets.push(Target::most(what, "×", 1.25, found.growth(mode, family)));
+        }
+    }
+    for (flows, least) in [(1, 0.65), (MANY, 0.6)] {
+        let what = format!("rate of dsr v4, by bare XDP_TX, {}", flows_in_words(flows));
+        let ratio = found.shunt(Mode::Dsr, Family::V4, flows).and_then(|row| row.ratio_to_bare);
+        targets.push(Target::least(what, "×", least, ratio));
+    }
+    for (flows, least) in [(1, 3.0), (MANY, 10.0)] {
+        let what = format!("rate of nat v4, by DNAT of nftables, {}", flows_in_words(flows));
+        let nat = found.rate(Who::Shunt, Some(Mode::Nat), flows);
+        let ratio = nat.zip(found.rate(Who::Nftables, None, flows)).map(|(a, b)| a / b);
+        targets.push(Target::least(what, "×", least, ratio));
+    }
+    let what = "memory of maps, 512 services of 100 backends".to_owned();
+    let mebibytes = memory.map(|memory| mebibytes(memory.with_all_rings()));
+    targets.push(Target::most(what, "MiB", MOST_MEMORY, mebibytes));
+    targets
+}
+
+/// Bytes in a larger unit.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 bytes")]
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// A number of flows for people.
+pub(crate) fn flows_in_words(flows: u32) -> String {
+    match flows {
+        1 => "one flow".to_owned(),
+        MANY => "1M flows".to_owned(),
+        10_000 => "10k flows".to_owned(),
+        other => format!("{other} flows"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Target, targets};
+
+    #[test]
+    fn bounds_are_inclusive_and_misses_are_said() {
+        let most = |found| Target::most(String::new(), "ns", 40.0, found).verdict();
+        assert_eq!(
+            [most(Some(40.0)), most(Some(40.1)), most(None)],
+            ["met", "MISSED", "not measured"]
+        );
+        let least = |found| Target::least(String::new(), "×", 0.65, Some(found)).verdict();
+        assert_eq!([least(0.65), least(0.64)], ["met", "MISSED"]);
+    }
+
+    #[test]
+    fn nothing_measured_is_nothing_met() {
+        assert!(targets(&[], None).iter().all(|target| target.verdict() == "not measured"));
+    }
+}
