@@ -36,6 +36,7 @@ use crate::{
         self, Image,
         compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
         describe::describe,
+        sweep::Leaving,
     },
 };
 
@@ -61,10 +62,8 @@ pub(super) struct Controller {
     down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
     unreferenced: BTreeSet<u32>,
-    /// Those of the last sweep, whether or not something else kept them.
-    silent: BTreeSet<u32>,
-    /// Packets of leaving backends that connection ids name, and since when there were no more.
-    quiet: BTreeMap<u32, (u64, u32)>,
+    /// What earlier sweeps found of backends that are leaving.
+    leaving: Leaving,
     /// How often backends have come or gone.
     changes: u64,
     /// Flows that were remembered when the tables were last swept.
@@ -99,8 +98,7 @@ impl Controller {
             checks,
             down: Down::new(),
             unreferenced: BTreeSet::new(),
-            silent: BTreeSet::new(),
-            quiet: BTreeMap::new(),
+            leaving: Leaving::default(),
             changes: 0,
             remembered: 0,
             refused: Refused::default(),

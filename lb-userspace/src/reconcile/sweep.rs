@@ -126,6 +126,68 @@ impl Plan {
     }
 }
 
+/// Which leaving backends may go, from one sweep to the next.
+#[derive(Debug, Default)]
+pub struct Leaving {
+    /// Those that the last sweep would have let go.
+    silent: BTreeSet<u32>,
+    /// Packets of those that connection ids name, and since when there were no more.
+    quiet: BTreeMap<u32, (u64, u32)>,
+}
+
+impl Leaving {
+    /// A sweep was of no use, because backends have come or gone since it began.
+    pub fn missed(&mut self) {
+        self.silent.clear();
+    }
+
+    /// The backends that may go, of those that no remembered flow named in a sweep; `packets` tells
+    /// how many a backend got so far.
+    ///
+    /// Not at the first sight: answers to what was sent last, without any state, may be under way.
+    pub fn may_go<E>(
+        &mut self,
+        unreferenced: BTreeSet<u32>,
+        image: &Image,
+        tick: u32,
+        packets: impl Fn(u32) -> Result<u64, E>,
+    ) -> Result<BTreeSet<u32>, E> {
+        let silent = self.without_talking(unreferenced, image, tick, packets)?;
+        let twice = &silent & &self.silent;
+        self.silent = silent;
+        Ok(twice)
+    }
+
+    /// Leaves out backends that still got packets in the idle time of their service: flows that
+    /// connection ids bring to a backend are remembered nowhere.
+    fn without_talking<E>(
+        &mut self,
+        mut ids: BTreeSet<u32>,
+        image: &Image,
+        tick: u32,
+        packets: impl Fn(u32) -> Result<u64, E>,
+    ) -> Result<BTreeSet<u32>, E> {
+        let idle: BTreeMap<u32, u16> =
+            image.services.values().map(|service| (service.id, service.idle_ticks)).collect();
+        self.quiet.retain(|id, _| ids.contains(id));
+        for (key, id) in &image.servers {
+            if !ids.contains(id) {
+                continue;
+            }
+            let packets = packets(*id)?;
+            let since = self.quiet.entry(*id).or_insert((packets, tick));
+            if since.0 != packets {
+                *since = (packets, tick);
+            }
+            let idle = idle.get(&key.service).copied().unwrap_or_default();
+            if tick.wrapping_sub(since.1) < u32::from(idle) {
+                ids.remove(id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
 /// The slot of a flow.
 fn slot_of(service: &Service, key: &FlowKey) -> u32 {
     let hash = hash::flow(

@@ -1,7 +1,5 @@
 //! What the controller does about a sweep: slots settle, and backends that nobody needs go.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use anyhow::Result;
 
 use super::Controller;
@@ -23,41 +21,16 @@ impl Controller {
         self.remembered = found.remembered;
         // A backend may have come back, got a flow, and left again since the sweep began.
         if changes != self.changes {
-            self.silent.clear();
+            self.leaving.missed();
             return Ok(());
         }
-        let silent = self.without_talking(found.unreferenced)?;
-        // Not at the first sight: answers to what was sent last, without any state, may be under way.
-        self.unreferenced = &silent & &self.silent;
-        self.silent = silent;
+        let packets = |id| self.dataplane.packets_to(id).map(|counter| counter.packets);
+        let tick = sweep::tick();
+        self.unreferenced = self.leaving.may_go(found.unreferenced, &self.image, tick, packets)?;
         if !self.unreferenced.is_empty() {
             let desired = self.desired.clone();
             self.fill_tables(&desired).await?;
         }
         Ok(())
-    }
-
-    /// Leaves out backends that still got packets in the idle time of their service: flows that
-    /// connection ids bring to a backend are remembered nowhere.
-    fn without_talking(&mut self, mut ids: BTreeSet<u32>) -> Result<BTreeSet<u32>> {
-        let tick = sweep::tick();
-        let idle: BTreeMap<u32, u16> =
-            self.image.services.values().map(|service| (service.id, service.idle_ticks)).collect();
-        self.quiet.retain(|id, _| ids.contains(id));
-        for (key, id) in &self.image.servers {
-            if !ids.contains(id) {
-                continue;
-            }
-            let packets = self.dataplane.packets_to(*id)?.packets;
-            let since = self.quiet.entry(*id).or_insert((packets, tick));
-            if since.0 != packets {
-                *since = (packets, tick);
-            }
-            let idle = idle.get(&key.service).copied().unwrap_or_default();
-            if tick.wrapping_sub(since.1) < u32::from(idle) {
-                ids.remove(id);
-            }
-        }
-        Ok(ids)
     }
 }

@@ -1,6 +1,6 @@
 //! A balancer: tables as the kernel has them, and a daemon that can die.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr};
 
 use lb_common::{
     abi::{FlowKey, ForwardMode, Service, Tracking},
@@ -15,7 +15,7 @@ use crate::reconcile::{
     Image, Op,
     compile::{Down, Inputs, address_of, compile, endpoint},
     plan,
-    sweep::{Found, Plan, flow_key, settle, way_key},
+    sweep::{Found, Leaving, Plan, flow_key, settle, way_key},
 };
 
 /// A sweep, which takes its time: packets and changes come between its steps.
@@ -35,6 +35,7 @@ pub(super) struct Balancer {
     /// What the daemon takes the tables for.
     pub(super) image: Image,
     unreferenced: BTreeSet<u32>,
+    leaving: Leaving,
     pub(super) sweep: Option<Sweep>,
     /// How often the tables were filled.
     changes: u64,
@@ -86,6 +87,7 @@ impl Balancer {
     /// The daemon dies, and another reads what the tables hold.
     pub(super) fn restart(&mut self) {
         self.unreferenced.clear();
+        self.leaving = Leaving::default();
         self.sweep = None;
         let tables = &self.tables;
         let rings = tables.services.values().map(|service| {
@@ -116,7 +118,7 @@ impl Balancer {
             2 => self.find_flows(&mut sweep),
             3 => self.forget_flows(&mut sweep),
             4 => self.forget_ways(&mut sweep),
-            _ => return self.swept(&sweep),
+            _ => return self.swept(sweep),
         }
         self.sweep = Some(sweep);
         false
@@ -162,15 +164,20 @@ impl Balancer {
 
     /// Settles slots; backends let go are for the next plan. A finding is of no use when the tables
     /// were filled since.
-    fn swept(&mut self, sweep: &Sweep) -> bool {
+    fn swept(&mut self, sweep: Sweep) -> bool {
         for op in settle(&self.image, &sweep.found.settled) {
             self.apply(&op);
         }
-        if sweep.changes == self.changes && !sweep.found.unreferenced.is_empty() {
-            self.unreferenced.clone_from(&sweep.found.unreferenced);
-            return true;
+        if sweep.changes != self.changes {
+            self.leaving.missed();
+            return false;
         }
-        false
+        let (found, tick) = (sweep.found.unreferenced, self.tables.now.get());
+        let counters = self.tables.backend_counters.borrow();
+        let packets = |id| Ok::<_, Infallible>(counters.get(&id).map_or(0, |n| n.packets));
+        let Ok(unreferenced) = self.leaving.may_go(found, &self.image, tick, packets);
+        self.unreferenced = unreferenced;
+        !self.unreferenced.is_empty()
     }
 
     pub(super) fn slot(&self, index: u32) -> Slot {
