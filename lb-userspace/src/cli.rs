@@ -1,7 +1,8 @@
 //! The command line: a thin client of the admin API, and the way to start the daemon.
 //!
-//! Commands print nothing themselves: each returns an [`Outcome`], and [`run`] alone writes to the
-//! terminal. Whatever a command refuses is one line a problem on standard error.
+//! Commands do not know the terminal: each returns an [`Outcome`], which [`run`] prints, and one that
+//! goes on and on is given where to write. Whatever a command refuses is one line a problem on
+//! standard error.
 
 mod apply;
 mod args;
@@ -9,10 +10,12 @@ mod backend;
 mod check;
 mod daemon;
 mod decap;
+mod drops;
 mod format;
 mod generate;
 mod pool;
 mod service;
+mod stats;
 mod status;
 mod table;
 #[cfg(test)]
@@ -85,8 +88,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
 
 /// Carries out a command and prints what it came to.
 pub fn run(cli: Cli, daemon: &Daemon) -> ExitCode {
-    let result = execute(cli, daemon).and_then(|outcome| {
-        print(&outcome.out).context("cannot write to standard output")?;
+    let mut out = io::stdout();
+    let result = execute(cli, daemon, &mut out).and_then(|outcome| {
+        print(&mut out, &outcome.out)?;
         Ok(outcome.done)
     });
     match result {
@@ -114,16 +118,16 @@ fn explain(error: &anyhow::Error) -> String {
     message
 }
 
-/// Writes everything; a reader that has seen enough, as in `shunt status | head`, is no failure.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+/// Writes everything, and says whether the reader wants more. One that has seen enough, as in
+/// `shunt status | head`, is no failure.
+fn print(out: &mut dyn Write, text: &str) -> anyhow::Result<bool> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true).context("cannot write to standard output"),
     }
 }
 
-fn execute(cli: Cli, daemon: &Daemon) -> anyhow::Result<Outcome> {
+fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let client = Client::new(cli.socket);
     match cli.command {
         Command::Run { config } => daemon::run(daemon, &config),
@@ -132,6 +136,10 @@ fn execute(cli: Cli, daemon: &Daemon) -> anyhow::Result<Outcome> {
             wait(apply::apply(&client, &file, dry_run, output.json))
         }
         Command::Status { output } => wait(status::status(&client, output.json)),
+        Command::Stats(args) => wait(stats::stats(&client, &args, out)),
+        Command::Drops { service, all, output } => {
+            wait(drops::drops(&client, service.as_ref(), all, output.json))
+        }
         Command::Service(ServiceCommand::List { output }) => {
             wait(service::list(&client, output.json))
         }

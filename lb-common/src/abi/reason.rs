@@ -122,6 +122,22 @@ impl Reason {
     pub const fn is_delivery(self) -> bool {
         matches!(self, Self::Forwarded | Self::Returned)
     }
+
+    /// Whether the packet was discarded, neither delivered nor left to the kernel.
+    pub const fn is_drop(self) -> bool {
+        matches!(
+            self,
+            Self::TtlExpired
+                | Self::NoBackend
+                | Self::TooBig
+                | Self::NoNextHop
+                | Self::UnknownFlow
+                | Self::FlowTableFull
+                | Self::PortsExhausted
+                | Self::FlowConflict
+                | Self::NoHeadroom
+        )
+    }
 }
 
 const _: () = assert!(Reason::ALL.len() <= crate::limits::REASONS_PER_SERVICE as usize);

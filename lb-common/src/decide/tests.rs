@@ -351,6 +351,7 @@ proptest! {
             _ => seen.verdict == Verdict::Pass && !seen.changed,
         };
         prop_assert!(expected, "{:?}", seen);
+        prop_assert_eq!(seen.reason.is_drop(), seen.verdict == Verdict::Drop);
         let counted: Vec<_> = tables.counters.borrow().values().copied().collect();
         prop_assert_eq!(counted, [Counter { packets: 1, bytes: length }]);
     }

@@ -149,6 +149,9 @@ pub(crate) fn status() -> Status {
         packets: [
             ("forwarded".to_owned(), counter(12_345, 1_300_000)),
             ("not-ours".to_owned(), counter(1_234_567, 2 << 30)),
+            ("other-protocol".to_owned(), counter(8, 600)),
+            ("returned".to_owned(), counter(999, 70_000)),
+            ("ttl-expired".to_owned(), counter(2, 120)),
         ]
         .into(),
         problems: vec!["eth0 has no IPv4 forwarding; set net.ipv4.ip_forward=1".to_owned()],

@@ -1,8 +1,12 @@
 //! The definition of the command line. Its doc comments are the help texts and the manual.
 
+mod values;
+
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -68,6 +72,22 @@ pub(super) enum Command {
     },
     /// Show interfaces, services and pools at a glance
     Status {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show the traffic of services and backends
+    ///
+    /// Prints what was counted since the maps were made, or with `--interval` rates per second.
+    Stats(StatsArgs),
+    /// Show why packets were neither forwarded nor returned
+    ///
+    /// Prints them by service and reason, with what became of them, most packets first.
+    Drops {
+        /// Only of this service
+        service: Option<Name>,
+        /// Do not leave out what is no IP or addressed to no service
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -161,7 +181,7 @@ pub(super) enum BackendCommand {
         #[arg(
             long,
             value_name = "N",
-            value_parser = weight,
+            value_parser = values::weight,
             default_value = "1",
             allow_negative_numbers = true
         )]
@@ -181,7 +201,7 @@ pub(super) enum BackendCommand {
         #[arg(value_name = "ADDR:PORT", value_parser = names::backend_address)]
         address: SocketAddr,
         /// Its new share, relative to the other backends of the pool
-        #[arg(value_parser = weight, allow_negative_numbers = true)]
+        #[arg(value_parser = values::weight, allow_negative_numbers = true)]
         weight: Weight,
     },
 }
@@ -196,6 +216,27 @@ pub(super) struct Members {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
+/// Of `shunt stats`.
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Only this service and the backends of its pool
+    pub(super) service: Option<Name>,
+    /// Print rates per second, again and again after so long, such as `1s`, until interrupted
+    #[arg(long, value_name = "DURATION", value_parser = values::interval)]
+    pub(super) interval: Option<Duration>,
+    /// End when rates have been printed so many times
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = values::times,
+        requires = "interval",
+        allow_negative_numbers = true
+    )]
+    pub(super) count: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
 /// Of `shunt decap`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("instead").multiple(false))]
@@ -205,7 +246,7 @@ pub(super) struct DecapArgs {
     pub(super) interface: String,
     /// How to attach: `native` runs in the driver, `generic` everywhere and slower; `auto` is native if
     /// possible
-    #[arg(long, value_name = "MODE", value_parser = attach_mode, default_value = "auto",
+    #[arg(long, value_name = "MODE", value_parser = values::attach_mode, default_value = "auto",
         conflicts_with = "instead")]
     pub(super) mode: AttachMode,
     /// Unpack only what comes from these addresses, such as those of the balancers; may be given
@@ -214,7 +255,7 @@ pub(super) struct DecapArgs {
     pub(super) from: Vec<Prefix>,
     /// Unpack what is addressed to this address, in place of all addresses of the interface; may be
     /// given several times
-    #[arg(long = "address", value_name = "IP", value_parser = tunnel_end, conflicts_with = "instead")]
+    #[arg(long = "address", value_name = "IP", value_parser = values::tunnel_end, conflicts_with = "instead")]
     pub(super) addresses: Vec<IpAddr>,
     /// Show addresses and counters instead of attaching
     #[arg(long, group = "instead")]
@@ -236,30 +277,4 @@ pub(super) struct Output {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
-}
-
-fn weight(given: &str) -> Result<Weight, String> {
-    let number: i64 = given.parse().map_err(|_| {
-        format!("`{given}` is not a weight: give a whole number, such as 2 for twice the share")
-    })?;
-    number.try_into().map_err(|error: names::ValueError| error.to_string())
-}
-
-fn attach_mode(given: &str) -> Result<AttachMode, String> {
-    let modes = [AttachMode::Auto, AttachMode::Native, AttachMode::Generic];
-    let found = modes.into_iter().find(|mode| mode.name() == given);
-    found.ok_or_else(|| format!("`{given}` is no mode; write `auto`, `native` or `generic`"))
-}
-
-fn tunnel_end(given: &str) -> Result<IpAddr, String> {
-    let address: IpAddr = given.parse().map_err(|_| {
-        format!("`{given}` is no address; write one of this host, such as 192.0.2.4")
-    })?;
-    let address = address.to_canonical();
-    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-        return Err(format!(
-            "{address} is no address that the balancer could send to; name a unicast address of this host"
-        ));
-    }
-    Ok(address)
 }

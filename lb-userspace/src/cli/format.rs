@@ -2,7 +2,11 @@
 
 /// `12,345`
 pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (position, digit) in digits.chars().enumerate() {
         if position > 0 && (digits.len() - position).is_multiple_of(3) {
@@ -27,6 +31,32 @@ pub(super) fn bytes(number: u64) -> String {
         unit += 1;
     }
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// `12,345`, or `0.3`: how many in a second.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        none if none <= 0.0 => "0".to_owned(),
+        trickle if trickle < 0.05 => "<0.1".to_owned(),
+        few if few < 9.95 => format!("{few:.1}"),
+        many => grouped(&format!("{many:.0}")),
+    }
+}
+
+/// `9.8 M`: bits in a second, in decimal units as networks have them.
+pub(super) fn bits(per_second: f64) -> String {
+    const UNITS: [&str; 4] = ["k", "M", "G", "T"];
+    // From here on a number would be rounded to the next unit.
+    const NEXT: f64 = 999.95;
+    if per_second < 999.5 {
+        return format!("{per_second:.0}");
+    }
+    let (mut scaled, mut unit) = (per_second / 1000.0, 0);
+    while scaled >= NEXT && unit + 1 < UNITS.len() {
+        scaled /= 1000.0;
+        unit += 1;
+    }
+    format!("{scaled:.1} {}", UNITS[unit])
 }
 
 /// `25.0 %`

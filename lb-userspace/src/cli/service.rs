@@ -4,6 +4,7 @@ mod shares;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use anyhow::Context;
 use lb_common::{abi::Reason, quic};
 
 use super::{
@@ -56,17 +57,38 @@ pub(super) fn table(services: &[ServiceView]) -> String {
             forwarded,
             bytes,
             format::thousands(of(Reason::Returned).packets),
-            format::thousands(other(&service.packets)),
+            format::thousands(other(&service.packets).packets),
         ]);
     }
     table.to_string()
 }
 
 /// Packets that the program delivered neither to a backend nor to a client.
-fn other(packets: &BTreeMap<String, CounterView>) -> u64 {
-    let delivered =
-        |name: &str| Reason::ALL.iter().any(|reason| reason.is_delivery() && reason.name() == name);
-    packets.iter().filter(|(name, _)| !delivered(name)).map(|(_, counter)| counter.packets).sum()
+pub(super) fn other(packets: &BTreeMap<String, CounterView>) -> CounterView {
+    let others = packets.iter().filter(|(name, _)| !is_delivery(name));
+    others.fold(CounterView::default(), |sum, (_, counter)| CounterView {
+        packets: sum.packets.saturating_add(counter.packets),
+        bytes: sum.bytes.saturating_add(counter.bytes),
+    })
+}
+
+/// Whether packets of this reason were delivered by the program.
+pub(super) fn is_delivery(name: &str) -> bool {
+    Reason::ALL.iter().any(|reason| reason.is_delivery() && reason.name() == name)
+}
+
+/// The service of this name, or a refusal that says which there are.
+pub(super) fn named<'a>(
+    services: &'a [ServiceView],
+    name: &Name,
+) -> anyhow::Result<&'a ServiceView> {
+    services.iter().find(|service| service.name == *name).with_context(|| {
+        if services.is_empty() {
+            return format!("there is no service `{name}`, nor any other");
+        }
+        let those = table::names(services.iter().map(|service| &service.name));
+        format!("there is no service `{name}`; those there are: {those}")
+    })
 }
 
 pub(super) fn words(service: &ServiceView, pool: &PoolView) -> String {

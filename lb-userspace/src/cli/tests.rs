@@ -2,5 +2,7 @@
 
 mod commands;
 mod decap;
+mod drops;
 mod golden;
+mod stats;
 mod usage;

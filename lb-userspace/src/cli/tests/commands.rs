@@ -1,7 +1,7 @@
 //! Commands from the command line to the daemon's answer, over a real socket.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use clap::Parser;
 use serde_json::Value;
@@ -26,15 +26,31 @@ const DAEMON: cli::Daemon = cli::Daemon {
     decap: decap::STUB,
 };
 
-/// Carries out a command line against a socket.
-async fn shunt(socket: &Path, line: &str) -> anyhow::Result<Outcome> {
+/// Carries out a command line against a socket; what it writes on the way comes first in the outcome.
+pub(super) async fn shunt(socket: &Path, line: &str) -> anyhow::Result<Outcome> {
+    let (written, outcome) = shunt_into(Vec::new(), socket, line).await;
+    let mut outcome = outcome?;
+    outcome.out.insert_str(0, std::str::from_utf8(&written).unwrap());
+    Ok(outcome)
+}
+
+/// Carries out a command line that writes to `out` on the way.
+pub(super) async fn shunt_into<W: Write + Send + 'static>(
+    mut out: W,
+    socket: &Path,
+    line: &str,
+) -> (W, anyhow::Result<Outcome>) {
     let words = ["shunt", "--socket", socket.to_str().unwrap()];
     let cli = Cli::try_parse_from(words.into_iter().chain(line.split(' '))).unwrap();
     // A command has a run-time of its own, which cannot be inside that of the test.
-    task::spawn_blocking(|| execute(cli, &DAEMON)).await.unwrap()
+    let work = move || {
+        let outcome = execute(cli, &DAEMON, &mut out);
+        (out, outcome)
+    };
+    task::spawn_blocking(work).await.unwrap()
 }
 
-async fn failure(daemon: &Daemon, line: &str) -> String {
+pub(super) async fn failure(daemon: &Daemon, line: &str) -> String {
     explain(&shunt(&daemon.socket, line).await.unwrap_err())
 }
 
@@ -137,6 +153,9 @@ async fn refusals_are_one_line_each() {
             "service show nope",
             "there is no service `nope`; `shunt service list` shows those there are",
         ),
+        ("stats nope", "there is no service `nope`; those there are: dns, web"),
+        ("stats nope --interval 1s", "there is no service `nope`; those there are: dns, web"),
+        ("drops nope --all", "there is no service `nope`; those there are: dns, web"),
         ("backend list nope", "there is no pool `nope`; `shunt pool list` shows those there are"),
         (
             "backend add web 172.17.0.4:1001",
@@ -252,7 +271,14 @@ async fn check_needs_no_daemon() {
 
 #[tokio::test]
 async fn without_a_daemon_every_call_says_how_to_start_it() {
-    for line in ["status", "service list", "pool show web", "backend drain web 10.0.0.1:80"] {
+    for line in [
+        "status",
+        "stats",
+        "drops",
+        "service list",
+        "pool show web",
+        "backend drain web 10.0.0.1:80",
+    ] {
         let error = shunt(Path::new("/nonexistent/admin.sock"), line).await.unwrap_err();
         let message = explain(&error);
         assert!(message.starts_with("the daemon is not running (no socket at "), "{message}");

@@ -110,6 +110,29 @@ fn numbers_are_readable() {
     for (number, expected) in bytes {
         assert_eq!(format::bytes(number), expected);
     }
+    let rates = [
+        (0.0, "0"),
+        (0.04, "<0.1"),
+        (0.05, "0.1"),
+        (9.94, "9.9"),
+        (9.96, "10"),
+        (1_234_567.8, "1,234,568"),
+    ];
+    for (rate, expected) in rates {
+        assert_eq!(format::rate(rate), expected);
+    }
+    let bits = [
+        (0.0, "0"),
+        (999.4, "999"),
+        (999.6, "1.0 k"),
+        (999_940.0, "999.9 k"),
+        (999_960.0, "1.0 M"),
+        (9.84e9, "9.8 G"),
+        (2.5e15, "2500.0 T"),
+    ];
+    for (rate, expected) in bits {
+        assert_eq!(format::bits(rate), expected);
+    }
     let shares = [(0, 4096, "0.0 %"), (1365, 4096, "33.3 %"), (7, 7, "100.0 %"), (0, 0, "-")];
     for (part, whole, expected) in shares {
         assert_eq!(format::share(part, whole), expected);
