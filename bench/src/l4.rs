@@ -84,7 +84,7 @@ impl Effort {
         if args.quick {
             return Self { flows: &FLOWS, cost: (9, 80_000), rate: (5, 96_000) };
         }
-        Self { flows: &FLOWS, cost: (41, 200_000), rate: (21, 256_000) }
+        Self { flows: &FLOWS, cost: (25, 100_000), rate: (13, 128_000) }
     }
 }
 

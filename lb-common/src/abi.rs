@@ -5,13 +5,17 @@
 //! byte order of the machine. Addresses are four such words; an IPv4 address is stored in its
 //! IPv4-mapped form (RFC 4291 section 2.5.5.2), so one table serves both families.
 
+pub use self::explanation::{Explanation, Why};
+pub use self::fragment::{FragmentKey, Ports};
 pub(crate) use self::reason::reasons;
 pub use self::reason::{Reason, Verdict};
 
+mod explanation;
+mod fragment;
 mod reason;
 
 /// Version of everything in this module. Maps pinned by another version are never adopted.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// An IPv6 or IPv4-mapped address, as it stands in the packet.
 pub type AddrBe = [u32; 4];
@@ -152,6 +156,8 @@ pub const BACKEND_SHARED: u16 = 1 << 3;
 pub const BACKEND_LIMITED: u16 = 1 << 4;
 /// That limit was reached: the backend is dead until it takes new flows again.
 pub const BACKEND_EXPIRED: u16 = 1 << 5;
+/// Frames to the backend carry VLAN tags: those of its id in the tag table.
+pub const BACKEND_TAGGED: u16 = 1 << 6;
 
 impl Backend {
     /// Whether flows can be its.
@@ -198,6 +204,16 @@ pub struct FlowKey {
     pub protocol: u8,
     /// Zero, because it is part of the key.
     pub _pad: [u8; 3],
+}
+
+/// A VLAN interface, by the number that routes know it by.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Vlan {
+    /// Number of the interface that its frames leave by.
+    pub ifindex: u32,
+    /// Their tags: the innermost in the low half, in host order.
+    pub tags: u32,
 }
 
 /// A flow towards a service that is remembered, by its [`FlowKey`] from client to VIP.
@@ -282,6 +298,8 @@ pub struct Scratch {
     pub flow: Flow,
     /// What is remembered, or shall be, of its way back.
     pub way: Return,
+    /// Key of the fragments of a packet.
+    pub fragment: FragmentKey,
 }
 
 /// How far a remembered flow has come. It decides when the entry is over.
@@ -353,6 +371,7 @@ const _: () = {
     assert!(size_of::<Flow>() == 52 && offset_of!(Flow, source_be) == 16);
     assert!(size_of::<Return>() == 52 && offset_of!(Return, client_be) == 16);
     assert!(size_of::<ServerId>() == 8);
+    assert!(size_of::<Vlan>() == 8);
     assert!(size_of::<Counter>() == 16);
 };
 
@@ -360,8 +379,8 @@ const _: () = {
 #[expect(unsafe_code, reason = "aya::Pod is an unsafe trait")]
 mod pod {
     use super::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, ServerId, Service,
-        ServiceRow,
+        Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Meta, Origin, Ports,
+        Return, ServerId, Service, ServiceRow, Vlan,
     };
 
     macro_rules! pod {
@@ -373,7 +392,20 @@ mod pod {
     }
 
     pod!(
-        Meta, Endpoint, Service, ServiceRow, Backend, Origin, FlowKey, Flow, Return, ServerId,
+        Meta,
+        Endpoint,
+        Service,
+        ServiceRow,
+        Backend,
+        Origin,
+        FlowKey,
+        Flow,
+        Return,
+        ServerId,
+        FragmentKey,
+        Ports,
+        Vlan,
+        Explanation,
         Counter
     );
 }

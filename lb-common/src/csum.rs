@@ -73,6 +73,15 @@ impl Delta {
         !((sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16)
     }
 
+    /// Whether all that was added, a checksum among it, is what the checksum says: then it sums up to
+    /// nothing, of which there are two representations before the last carry is folded in.
+    #[inline(always)]
+    pub const fn is_right(self) -> bool {
+        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        sum == 0xffff || sum == 0x1_fffe
+    }
+
     /// The UDP checksum after the changes (RFC 768): 0 means that there is none and stays; a
     /// computed 0 is sent as its other representation.
     #[inline(always)]
@@ -130,6 +139,13 @@ mod tests {
             (words[at], words[at + 1]) = (high, low);
             let whole = Delta::new().word32(u32::from(old[0]) << 16 | u32::from(old[1]), new);
             let halves = Delta::new().word16(old[0], words[at]).word16(old[1], words[at + 1]);
+            let sum = |checksum: u16| {
+                words.iter().fold(Delta::new().added(checksum.into()), |sum, word| {
+                    sum.added(u32::from(*word) << 16)
+                })
+            };
+            prop_assert!(sum(full(&words)).is_right());
+            prop_assert!(!sum(full(&words) ^ 0x0100).is_right());
             prop_assert_eq!(whole.apply(before), full(&words));
             prop_assert_eq!(halves.apply(before), full(&words));
         }

@@ -207,7 +207,7 @@ fn outer_ipv4<F: Frame, T: Tables>(frame: &F, tables: &T) -> Result<Outer, Reaso
         .added(word32(ipv4::VERSION_IHL + 8)?)
         .added(src)
         .added(dst);
-    if sum.checksum() != 0 {
+    if !sum.is_right() {
         return Err(Reason::BadChecksum);
     }
     let ip_len = u16::from_be(word16(ipv4::TOTAL_LEN)?) as usize;

@@ -5,18 +5,22 @@ use std::{
     boxed::Box,
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
+    fmt,
     net::{IpAddr, SocketAddr},
+    ops::DerefMut,
     vec::Vec,
 };
 
 use crate::{
     abi::{
-        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch,
-        ServerId, Service, Verdict,
+        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason,
+        Return, Scratch, ServerId, Service, Verdict, Vlan,
     },
-    decide::{self, Added, Route, RouteQuery, Tables},
+    decide::{self, Added, Route, RouteQuery, Step, Tables},
+    limits::Stage,
+    parse::rare::Work,
     slot::Slot,
-    wire::{Frame, Word},
+    wire::{Frame, Word, eth},
 };
 
 /// A frame in a vector.
@@ -74,11 +78,27 @@ impl Frame for HostFrame {
         Some(())
     }
 
+    fn shrink_tail(&mut self, bytes: usize) -> Option<()> {
+        let left = self.bytes.len().checked_sub(bytes)?;
+        (left >= eth::LEN).then(|| self.bytes.truncate(left))
+    }
+
     fn shrink_head(&mut self, bytes: usize) -> Option<()> {
-        (bytes <= self.bytes.len()).then(|| {
+        // The kernel leaves an Ethernet header, too.
+        let left = self.bytes.len().checked_sub(bytes)?;
+        (left >= eth::LEN).then(|| {
             self.bytes.drain(..bytes);
             self.headroom = self.headroom.saturating_add(bytes);
         })
+    }
+}
+
+/// A routing table as a function.
+pub struct Router(pub Box<dyn Fn(&RouteQuery) -> Route + Send>);
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Router")
     }
 }
 
@@ -105,6 +125,20 @@ pub struct HostTables {
     pub origins: HashMap<Endpoint, Origin>,
     /// Routes by destination; no entry means no route.
     pub routes: HashMap<[u32; 4], Route>,
+    /// Answers in their place, if there is one.
+    pub router: Option<Router>,
+    /// What one stage hands to the next.
+    pub work: RefCell<Work>,
+    /// Services by the addresses of their VIPs.
+    pub vips: HashMap<AddrBe, u32>,
+    /// What first fragments told.
+    pub fragments: RefCell<HashMap<FragmentKey, Ports>>,
+    /// VLAN tags by backend.
+    pub tags: HashMap<u32, u32>,
+    /// VLAN interfaces by their numbers.
+    pub vlans: HashMap<u32, Vlan>,
+    /// No ICMP messages of the balancer's own may be sent any more.
+    pub silent: bool,
     /// Flows that go past the service.
     pub direct_flows: RefCell<HashSet<FlowKey>>,
     /// Backends with such flows.
@@ -118,10 +152,25 @@ pub struct HostTables {
 }
 
 impl HostTables {
-    /// [`decide::process`], compiled here once for all: a simulation calls it millions of times, and
-    /// this crate is optimised in tests, too.
+    /// [`decide::process`] and all stages that it may come to, compiled here once for all: a simulation
+    /// calls it millions of times, and this crate is optimised in tests, too.
     pub fn process(&self, frame: &mut HostFrame) -> Verdict {
-        decide::process(frame, self)
+        let first = decide::process(frame, self);
+        self.go_on(frame, first)
+    }
+
+    /// The stages alone, which decide on common packets just as well.
+    pub fn process_as_rare(&self, frame: &mut HostFrame) -> Verdict {
+        self.go_on(frame, Step::Next(Stage::Read))
+    }
+
+    fn go_on(&self, frame: &mut HostFrame, mut step: Step) -> Verdict {
+        loop {
+            match step {
+                Step::Done(verdict) => return verdict,
+                Step::Next(stage) => step = decide::go_on(stage, frame, self),
+            }
+        }
     }
 
     /// Writes slots from an index on.
@@ -147,6 +196,10 @@ impl Tables for HostTables {
 
     fn scratch(&self) -> Option<Box<Scratch>> {
         Some(Box::default())
+    }
+
+    fn work(&self) -> Option<impl DerefMut<Target = Work>> {
+        self.work.try_borrow_mut().ok()
     }
 
     fn now(&self) -> u32 {
@@ -229,7 +282,10 @@ impl Tables for HostTables {
     }
 
     fn route(&self, query: &RouteQuery) -> Route {
-        self.routes.get(&query.dst_be).copied().unwrap_or(Route::None)
+        match &self.router {
+            Some(Router(answer)) => answer(query),
+            None => self.routes.get(&query.dst_be).copied().unwrap_or(Route::None),
+        }
     }
 
     fn direct_seen(&self, backend: u32) -> bool {
@@ -247,6 +303,30 @@ impl Tables for HostTables {
 
     fn forget_direct(&self, flow: &FlowKey) {
         self.direct_flows.borrow_mut().remove(flow);
+    }
+
+    fn vip(&self, addr: &AddrBe) -> Option<u32> {
+        self.vips.get(addr).copied()
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<Ports> {
+        self.fragments.borrow().get(key).copied()
+    }
+
+    fn remember_fragment(&self, key: &FragmentKey, ports: &Ports) {
+        self.fragments.borrow_mut().insert(*key, *ports);
+    }
+
+    fn tags(&self, backend: u32) -> u32 {
+        self.tags.get(&backend).copied().unwrap_or_default()
+    }
+
+    fn vlan(&self, ifindex: u32) -> Option<Vlan> {
+        self.vlans.get(&ifindex).copied()
+    }
+
+    fn may_answer(&self) -> bool {
+        !self.silent
     }
 
     fn count(&self, service: u32, reason: Reason, bytes: u64) {

@@ -17,6 +17,7 @@ pub mod flow;
 pub mod hash;
 #[cfg(any(feature = "std", test))]
 pub mod host;
+pub mod limit;
 pub mod limits;
 pub mod maglev;
 pub mod parse;
@@ -24,4 +25,5 @@ pub mod quic;
 pub mod rewrite;
 pub mod slot;
 pub mod time;
+pub mod vlan;
 pub mod wire;

@@ -48,6 +48,22 @@ pub const MAX_SERVER_IDS: u32 = 1 << 14;
 /// first).
 pub const MAX_DIRECT_FLOWS: u32 = 1 << 14;
 
+/// Fragmented packets whose ports are remembered (least recently used go first).
+pub const MAX_FRAGMENTS: u32 = 1 << 13;
+
+/// A first fragment tells the ports of later ones for so many ticks, as long as a receiver waits for
+/// them (RFC 8200 section 4.5: 60 seconds; RFC 791 suggests 15).
+pub const FRAGMENT_TICKS: u32 = 56;
+
+/// VLAN interfaces that replies can leave by.
+pub const MAX_VLANS: u32 = 4096;
+
+/// Nanoseconds between two ICMP messages of the balancer's own, and how many may follow each other at
+/// once, on one CPU. RFC 4443 section 2.4 (f) wants such a limit.
+pub const ICMP_INTERVAL: u64 = 1_000_000;
+/// See [`ICMP_INTERVAL`].
+pub const ICMP_BURST: u64 = 50;
+
 /// Interfaces that packets can be redirected to.
 pub const MAX_INTERFACES: u32 = 256;
 
@@ -59,6 +75,39 @@ pub const MAX_COUNTERS: u32 = (MAX_SERVICES + 1) * REASONS_PER_SERVICE;
 
 /// Name of the XDP program in the object.
 pub const PROGRAM: &str = "shunt";
+
+/// The programs that packets are handed to which the attached one does not decide on. The code is the
+/// place in the program table.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// Takes VLAN tags off and reads the headers.
+    Read = 0,
+    /// Decides on TCP and UDP.
+    Balance = 1,
+    /// Decides on ICMP.
+    Icmp = 2,
+    /// Tells a sender by ICMP why its packet cannot be sent on.
+    Refuse = 3,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Balance, Self::Icmp, Self::Refuse];
+
+    /// Name of the program in the object.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Read => "shunt_read",
+            Self::Balance => "shunt_balance",
+            Self::Icmp => "shunt_icmp",
+            Self::Refuse => "shunt_refuse",
+        }
+    }
+}
+
+/// Name of the program that explains a packet and does nothing to it.
+pub const EXPLAIN_PROGRAM: &str = "shunt_explain";
 
 /// Where maps and links are pinned unless the configuration says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/shunt";
@@ -112,10 +161,26 @@ pub mod maps {
     pub const SERVER_IDS: &str = "SERVER_IDS";
     /// [`Scratch`](crate::abi::Scratch) memory of each CPU.
     pub const SCRATCH: &str = "SCRATCH";
+    /// [`Work`](crate::parse::rare::Work) memory of each CPU.
+    pub const WORK: &str = "WORK";
     /// [`FlowKey`](crate::abi::FlowKey) of clients that talk to a backend directly.
     pub const DIRECT_FLOWS: &str = "DIRECT_FLOWS";
     /// Backend id to whether any direct flow was ever seen.
     pub const DIRECT_SEEN: &str = "DIRECT_SEEN";
+    /// Programs that rare packets are handed to.
+    pub const PROGRAMS: &str = "PROGRAMS";
+    /// Address of a VIP to the id of a service there.
+    pub const VIPS: &str = "VIPS";
+    /// [`FragmentKey`](crate::abi::FragmentKey) to [`Ports`](crate::abi::Ports).
+    pub const FRAGMENTS: &str = "FRAGMENTS";
+    /// Backend id to the VLAN tags of frames to it.
+    pub const TAGS: &str = "TAGS";
+    /// Number of a VLAN interface to [`Vlan`](crate::abi::Vlan).
+    pub const VLANS: &str = "VLANS";
+    /// When each CPU may send the next ICMP message of its own.
+    pub const ICMP_LIMIT: &str = "ICMP_LIMIT";
+    /// The last [`Explanation`](crate::abi::Explanation).
+    pub const EXPLANATION: &str = "EXPLANATION";
     /// Interfaces packets may be redirected to.
     pub const INTERFACES: &str = "INTERFACES";
     /// Packets by service and reason.
@@ -124,7 +189,7 @@ pub mod maps {
     pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
 
     /// All of them.
-    pub const ALL: [&str; 16] = [
+    pub const ALL: [&str; 24] = [
         META,
         SERVICES,
         SERVICE_INDEX,
@@ -136,8 +201,16 @@ pub mod maps {
         RETURNS,
         SERVER_IDS,
         SCRATCH,
+        WORK,
         DIRECT_FLOWS,
         DIRECT_SEEN,
+        PROGRAMS,
+        VIPS,
+        FRAGMENTS,
+        TAGS,
+        VLANS,
+        ICMP_LIMIT,
+        EXPLANATION,
         INTERFACES,
         PACKET_COUNTERS,
         BACKEND_COUNTERS,

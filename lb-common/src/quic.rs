@@ -27,25 +27,36 @@ const SHORT_CID: usize = 1;
 pub struct Quic {
     /// It is an Initial or 0-RTT packet: sent before the client knows a connection id of the server.
     pub opens_flow: bool,
-    /// Server id that its connection id may hold.
-    pub server_be: Option<u32>,
+    /// Its connection id may hold the id of a server.
+    pub names_server: bool,
+    /// That id, or what else stands in its place.
+    pub server_be: u32,
 }
 
 /// Reads the datagram whose payload begins at an offset. What is no QUIC packet says nothing.
 #[inline(always)]
 pub fn read<F: Frame>(frame: &F, at: usize) -> Quic {
-    let Some(first) = frame.read::<u8>(at) else { return Quic::default() };
+    let Some(first) = byte(frame, at) else { return Quic::default() };
     if first & LONG_HEADER == 0 {
-        return Quic { opens_flow: false, server_be: server(frame, at + SHORT_CID) };
+        return server(frame, at + SHORT_CID, false);
     }
-    let (Some(version), Some(length)) =
-        (frame.read::<u32>(at + VERSION), frame.read::<u8>(at + LONG_CID_LEN))
-    else {
-        return Quic::default();
-    };
-    let server_be =
-        if length as usize >= LEAST_CID_LEN { server(frame, at + LONG_CID) } else { None };
-    Quic { opens_flow: opens_flow(version, (first & LONG_TYPE) >> 4), server_be }
+    // In the order of the frame: the compiler would leave the check of an earlier word to that of a
+    // later one, which the verifier does not see.
+    let Some(version) = frame.read::<u32>(at + VERSION) else { return Quic::default() };
+    let Some(length) = byte(frame, at + LONG_CID_LEN) else { return Quic::default() };
+    let opens_flow = opens_flow(version, (first & LONG_TYPE) >> 4);
+    if (length as usize) < LEAST_CID_LEN {
+        return Quic { opens_flow, ..Quic::default() };
+    }
+    server(frame, at + LONG_CID, opens_flow)
+}
+
+/// A byte that is not the last one, as none that matters is: behind options, where the offset is not a
+/// constant, the verifier cannot follow the comparison for a single byte.
+#[inline(always)]
+fn byte<F: Frame>(frame: &F, at: usize) -> Option<u8> {
+    let [byte, _] = frame.read::<u16>(at)?.to_ne_bytes();
+    Some(byte)
 }
 
 /// Whether a long header of this version and type is an Initial or 0-RTT packet. Version 2 counts
@@ -56,14 +67,14 @@ const fn opens_flow(version_be: u32, kind: u8) -> bool {
     if version_be == VERSION_2_BE { kind == 1 || kind == 2 } else { kind <= 1 }
 }
 
-/// The server id in the connection id at an offset.
+/// What a packet says whose connection id stands at an offset.
 #[inline(always)]
-fn server<F: Frame>(frame: &F, at: usize) -> Option<u32> {
-    let first = frame.read::<u8>(at)?;
-    if first >> 5 != CONFIG_ROTATION {
-        return None;
-    }
-    frame.read::<u32>(at + 1)
+fn server<F: Frame>(frame: &F, at: usize, opens_flow: bool) -> Quic {
+    let Some(first) = byte(frame, at) else { return Quic { opens_flow, ..Quic::default() } };
+    let Some(server_be) = frame.read::<u32>(at + 1) else {
+        return Quic { opens_flow, ..Quic::default() };
+    };
+    Quic { opens_flow, names_server: first >> 5 == CONFIG_ROTATION, server_be }
 }
 
 #[cfg(test)]

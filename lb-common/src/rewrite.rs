@@ -32,8 +32,8 @@ pub enum Hop {
 /// Replaces destination and source MAC address, given as they stand in the frame.
 #[inline(always)]
 pub fn link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
-    frame.write(0, pair(link[0], link[1]))?;
-    frame.write(8, link[2])
+    frame.write(8, link[2])?;
+    frame.write(0, pair(link[0], link[1]))
 }
 
 /// Counts down time to live or hop limit. It must be positive.
@@ -75,7 +75,7 @@ pub fn end<F: Frame>(
                 }
                 Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
-            ports(frame, packet, ipv4::PAYLOAD, end, delta.word16(old_port, port_be), port_be)
+            ports(frame, packet, end, delta.word16(old_port, port_be), port_be)
         }
         Family::V6 => {
             let at = match end {
@@ -87,7 +87,7 @@ pub fn end<F: Frame>(
                 frame.write(ipv6::HOP_LIMIT, packet.ttl - 1)?;
             }
             let delta = Delta::new().addr(old_addr, addr).word16(old_port, port_be);
-            ports(frame, packet, ipv6::PAYLOAD, end, delta, port_be)
+            ports(frame, packet, end, delta, port_be)
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn both<F: Frame>(
     destination: (&AddrBe, u16),
     hop: Hop,
 ) -> Option<()> {
-    let at = match packet.family {
+    let addresses = match packet.family {
         Family::V4 => {
             let delta = Delta::new()
                 .word32(packet.src_be[3], source.0[3])
@@ -114,9 +114,7 @@ pub fn both<F: Frame>(
                 }
                 Hop::Later => ipv4_header(frame, packet, delta, packet.ttl)?,
             }
-            let delta = both_ports(packet, delta, source.1, destination.1);
-            transport_checksum(frame, packet, ipv4::PAYLOAD, delta)?;
-            ipv4::PAYLOAD
+            delta
         }
         Family::V6 => {
             write_addr(frame, ipv6::SRC, source.0)?;
@@ -124,13 +122,14 @@ pub fn both<F: Frame>(
             if hop == Hop::Here {
                 frame.write(ipv6::HOP_LIMIT, packet.ttl - 1)?;
             }
-            let delta =
-                Delta::new().addr(&packet.src_be, source.0).addr(&packet.dst_be, destination.0);
-            let delta = both_ports(packet, delta, source.1, destination.1);
-            transport_checksum(frame, packet, ipv6::PAYLOAD, delta)?;
-            ipv6::PAYLOAD
+            Delta::new().addr(&packet.src_be, source.0).addr(&packet.dst_be, destination.0)
         }
     };
+    if packet.is_later_fragment() {
+        return Some(());
+    }
+    transport_checksum(frame, packet, both_ports(packet, addresses, source.1, destination.1))?;
+    let at = packet.transport();
     frame.write(at + transport::SRC_PORT, source.1)?;
     frame.write(at + transport::DST_PORT, destination.1)
 }
@@ -169,26 +168,24 @@ fn write_addr<F: Frame>(frame: &mut F, at: usize, addr: &AddrBe) -> Option<()> {
 fn ports<F: Frame>(
     frame: &mut F,
     packet: &Packet,
-    at: usize,
     end: End,
     delta: Delta,
     port_be: u16,
 ) -> Option<()> {
-    transport_checksum(frame, packet, at, delta)?;
+    if packet.is_later_fragment() {
+        return Some(());
+    }
+    transport_checksum(frame, packet, delta)?;
     let offset = match end {
         End::Source => transport::SRC_PORT,
         End::Destination => transport::DST_PORT,
     };
-    frame.write(at + offset, port_be)
+    frame.write(packet.transport() + offset, port_be)
 }
 
 #[inline(always)]
-fn transport_checksum<F: Frame>(
-    frame: &mut F,
-    packet: &Packet,
-    at: usize,
-    delta: Delta,
-) -> Option<()> {
+fn transport_checksum<F: Frame>(frame: &mut F, packet: &Packet, delta: Delta) -> Option<()> {
+    let at = packet.transport();
     if packet.protocol == transport::TCP {
         let checksum = frame.read(at + transport::TCP_CHECKSUM)?;
         return frame.write(at + transport::TCP_CHECKSUM, delta.apply(checksum));
@@ -200,6 +197,7 @@ fn transport_checksum<F: Frame>(
 const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the frame");
 
 mod encapsulate;
+pub mod icmp;
 
 pub use self::encapsulate::{Tunnel, encapsulate};
 

@@ -77,10 +77,15 @@ pub trait Frame {
     /// Takes so many bytes off the front; `None`, and nothing changed, if there are not as many.
     #[must_use = "the frame may be too short"]
     fn shrink_head(&mut self, bytes: usize) -> Option<()>;
+
+    /// Takes so many bytes off the end; `None`, and nothing changed, if that cannot be.
+    #[must_use = "the frame may be too short"]
+    fn shrink_tail(&mut self, bytes: usize) -> Option<()>;
 }
 
-/// Bound of every offset, for the verifier: the Ethernet header and the longest headers behind it.
-pub const MAX_OFFSET: usize = 255;
+/// Bound of every offset, for the verifier: the Ethernet header, the longest headers behind it, and
+/// those of a packet that an ICMP error quotes.
+pub const MAX_OFFSET: usize = 511;
 
 /// Ethernet (IEEE 802.3).
 pub mod eth {
@@ -94,6 +99,12 @@ pub mod eth {
     pub const IPV4_BE: u16 = EtherType::Ipv4 as u16;
     /// IPv6 in [`TYPE`].
     pub const IPV6_BE: u16 = EtherType::Ipv6 as u16;
+    /// A tag of a VLAN in [`TYPE`] (IEEE 802.1Q): the tag and another type follow.
+    pub const VLAN_BE: u16 = EtherType::Ieee8021q as u16;
+    /// A tag of a provider's VLAN in [`TYPE`] (IEEE 802.1ad).
+    pub const PROVIDER_VLAN_BE: u16 = EtherType::Ieee8021ad as u16;
+    /// Length of a tag with its type.
+    pub const TAG_LEN: usize = 4;
 }
 
 /// IPv4 (RFC 791). Offsets are from the start of the frame.
@@ -122,13 +133,19 @@ pub mod ipv4 {
     pub const FRAGMENT_MASK_BE: u16 = 0x3fff_u16.to_be();
     /// "Don't fragment" within [`FRAGMENT`].
     pub const DONT_FRAGMENT_BE: u16 = 0x4000_u16.to_be();
-    /// Where TCP or UDP begin.
+    /// "More fragments" within [`FRAGMENT`].
+    pub const MORE_FRAGMENTS_BE: u16 = 0x2000_u16.to_be();
+    /// Fragment offset within [`FRAGMENT`].
+    pub const OFFSET_MASK_BE: u16 = 0x1fff_u16.to_be();
+    /// Identification, which all fragments of a packet share.
+    pub const ID: usize = eth::LEN + offset_of!(Ipv4Hdr, id);
+    /// Where TCP or UDP begin, if there are no options.
     pub const PAYLOAD: usize = eth::LEN + LEN;
 }
 
 /// IPv6 (RFC 8200). Offsets are from the start of the frame.
 pub mod ipv6 {
-    use super::{Ipv6Hdr, eth, offset_of};
+    use super::{IpProto, Ipv6Hdr, eth, offset_of};
 
     /// Length of the fixed header.
     pub const LEN: usize = Ipv6Hdr::LEN;
@@ -146,6 +163,74 @@ pub mod ipv6 {
     pub const DST: usize = eth::LEN + offset_of!(Ipv6Hdr, dst_addr);
     /// Where TCP or UDP begin, if no extension header comes between.
     pub const PAYLOAD: usize = eth::LEN + LEN;
+
+    /// Extension header: hop-by-hop options.
+    pub const HOP_BY_HOP: u8 = IpProto::HopOpt as u8;
+    /// Extension header: routing.
+    pub const ROUTING: u8 = IpProto::Ipv6Route as u8;
+    /// Extension header: fragment.
+    pub const FRAGMENT: u8 = IpProto::Ipv6Frag as u8;
+    /// Extension header: destination options.
+    pub const DESTINATION: u8 = IpProto::Ipv6Opts as u8;
+    /// Length of the fragment header, and the unit of the others.
+    pub const EXTENSION_UNIT: usize = 8;
+    /// Offset and "more fragments" within the fragment header; the identification follows.
+    pub const FRAGMENT_OFFSET: usize = 2;
+    /// Identification within the fragment header.
+    pub const FRAGMENT_ID: usize = 4;
+    /// Segments left, within the routing header.
+    pub const SEGMENTS_LEFT: usize = 3;
+    /// Fragment offset within [`FRAGMENT_OFFSET`].
+    pub const OFFSET_MASK_BE: u16 = 0xfff8_u16.to_be();
+    /// "More fragments" within [`FRAGMENT_OFFSET`].
+    pub const MORE_FRAGMENTS_BE: u16 = 1_u16.to_be();
+}
+
+/// ICMP of IPv4 (RFC 792) and IPv6 (RFC 4443). Offsets are from the start of the ICMP header.
+pub mod icmp {
+    use super::IpProto;
+
+    /// Protocol number of ICMP of IPv4.
+    pub const V4: u8 = IpProto::Icmp as u8;
+    /// Protocol number of ICMP of IPv6.
+    pub const V6: u8 = IpProto::Ipv6Icmp as u8;
+    /// Length of the header; in an error the quoted packet follows.
+    pub const LEN: usize = 8;
+    /// Type, and the code behind it.
+    pub const TYPE: usize = 0;
+    /// Checksum.
+    pub const CHECKSUM: usize = 2;
+
+    /// Types of ICMP of IPv4.
+    pub mod v4 {
+        /// Echo reply.
+        pub const ECHO_REPLY: u8 = 0;
+        /// Destination unreachable.
+        pub const UNREACHABLE: u8 = 3;
+        /// Code of [`UNREACHABLE`]: fragmentation needed; the last two bytes of the header are the
+        /// largest packet that would fit (RFC 1191).
+        pub const FRAGMENTATION_NEEDED: u8 = 4;
+        /// Echo request.
+        pub const ECHO: u8 = 8;
+        /// Time exceeded; code 0 is the time to live.
+        pub const TIME_EXCEEDED: u8 = 11;
+        /// Parameter problem.
+        pub const PARAMETER_PROBLEM: u8 = 12;
+    }
+
+    /// Types of ICMP of IPv6. Those of errors are below 128.
+    pub mod v6 {
+        /// Packet too big; the last four bytes of the header are the largest packet that would fit.
+        pub const TOO_BIG: u8 = 2;
+        /// Time exceeded; code 0 is the hop limit.
+        pub const TIME_EXCEEDED: u8 = 3;
+        /// The first error, destination unreachable, and the last, parameter problem.
+        pub const ERRORS: core::ops::RangeInclusive<u8> = 1..=4;
+        /// Echo request.
+        pub const ECHO: u8 = 128;
+        /// Echo reply.
+        pub const ECHO_REPLY: u8 = 129;
+    }
 }
 
 /// IP in IP (RFC 2003, RFC 2473, RFC 4213) and Generic UDP Encapsulation

@@ -3,18 +3,20 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, xdp_action},
-    btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LruHashMap, PerCpuArray},
+    btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LruHashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
+    programs::XdpContext,
 };
 use lb_common::{
     abi::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId,
-        Service, ServiceRow,
+        AddrBe, Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Meta, Origin,
+        Ports, Return, Scratch, ServerId, Service, ServiceRow, Vlan,
     },
     limits::{
-        CHUNK_SLOTS, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES,
-        MAX_SERVER_IDS, MAX_SERVICES, RING_CHUNKS, SERVICE_WORDS,
+        CHUNK_SLOTS, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_FRAGMENTS,
+        MAX_INTERFACES, MAX_SERVER_IDS, MAX_SERVICES, MAX_VLANS, RING_CHUNKS, SERVICE_WORDS, Stage,
     },
+    parse::rare::Work,
 };
 
 /// Which version of the tables these are; only the daemon reads and writes it.
@@ -96,6 +98,44 @@ pub(crate) static DIRECT_SEEN: Array<u32, { MAX_BACKENDS as usize }> = Array::ne
 #[btf_map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
+/// The programs of the stages of rare packets.
+#[btf_map]
+pub(crate) static PROGRAMS: ProgramArray<{ Stage::ALL.len() }> = ProgramArray::new();
+
+/// Services by the addresses of their VIPs; any of those that share one.
+#[btf_map]
+pub(crate) static VIPS: HashMap<AddrBe, u32, { MAX_SERVICES as usize }> = HashMap::new();
+
+/// Ports of fragmented packets, by what their fragments have in common.
+#[btf_map]
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Ports, { MAX_FRAGMENTS as usize }> =
+    LruHashMap::new();
+
+/// By backend id: the VLAN tags of frames to it.
+#[btf_map]
+pub(crate) static TAGS: Array<u32, { MAX_BACKENDS as usize }> = Array::new();
+
+/// VLAN interfaces, by the number that routes know them by. Its memory grows with use.
+#[btf_map]
+pub(crate) static VLANS: HashMap<
+    u32,
+    Vlan,
+    { MAX_VLANS as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// When this CPU may send the next ICMP message of the balancer's own.
+#[btf_map]
+pub(crate) static ICMP_LIMIT: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+/// What the program that explains packets found last.
+#[btf_map]
+pub(crate) static EXPLANATION: Array<Explanation, 1> = Array::new();
+
+/// Memory for the rare packet at hand.
+#[btf_map]
+pub(crate) static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
+
 /// Interfaces that packets may be redirected to.
 #[btf_map]
 pub(crate) static INTERFACES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
@@ -109,6 +149,15 @@ pub(crate) static PACKET_COUNTERS: PerCpuArray<Counter, { MAX_COUNTERS as usize 
 #[btf_map]
 pub(crate) static BACKEND_COUNTERS: PerCpuArray<Counter, { MAX_BACKENDS as usize }> =
     PerCpuArray::new();
+
+/// Ends here and goes on with another program, which begins with the packet as it is. The daemon puts
+/// it there before it attaches this one; if it were not there, the kernel would get the packet.
+#[inline(always)]
+pub(crate) fn hand_over(ctx: &XdpContext, stage: Stage) -> u32 {
+    // SAFETY: nothing here waits to be dropped.
+    unsafe { PROGRAMS.tail_call(ctx, stage as u32) };
+    xdp_action::XDP_PASS
+}
 
 /// Sends the packet out of another interface; drops it if that has gone in the meantime.
 #[inline(always)]

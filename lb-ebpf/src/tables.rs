@@ -1,6 +1,7 @@
 //! [`Tables`] over the maps, and the kernel's routing table through its helper.
 
 use core::{
+    borrow::Borrow,
     hint::cold_path,
     mem::{self, offset_of},
     ops::{Deref, DerefMut},
@@ -17,13 +18,14 @@ use aya_ebpf::{
 };
 use lb_common::{
     abi::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch, ServerId,
-        Service, ServiceRow,
+        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason,
+        Return, Scratch, ServerId, Service, ServiceRow, Vlan,
     },
     decide::{Added, Route, RouteQuery, Tables},
     hash,
-    limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, SERVICE_HASHES},
-    parse::Family,
+    limit::Rate,
+    limits::{CHUNK_SLOTS, ICMP_BURST, ICMP_INTERVAL, REASONS_PER_SERVICE, SERVICE_HASHES},
+    parse::{Family, rare::Work},
     slot::{STAMP_WORD, Slot},
     time,
 };
@@ -42,23 +44,23 @@ impl<'a> MapTables<'a> {
     }
 }
 
-/// This CPU's scratch memory.
-pub(crate) struct CpuScratch(*mut Scratch);
+/// This CPU's memory of some kind for the packet at hand.
+pub(crate) struct CpuMemory<M>(*mut M);
 
-impl Deref for CpuScratch {
-    type Target = Scratch;
+impl<M> Deref for CpuMemory<M> {
+    type Target = M;
 
     #[inline(always)]
-    fn deref(&self) -> &Scratch {
-        // SAFETY: the pointer is to this CPU's own copy of the entry, which is made of integers, and
-        // the program is not preempted by itself on one CPU.
+    fn deref(&self) -> &M {
+        // SAFETY: the pointer is to this CPU's own copy of the entry, and the program is not
+        // preempted by itself on one CPU. Zeros, which a new entry holds, are a value of either kind.
         unsafe { &*self.0 }
     }
 }
 
-impl DerefMut for CpuScratch {
+impl<M> DerefMut for CpuMemory<M> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Scratch {
+    fn deref_mut(&mut self) -> &mut M {
         // SAFETY: as above; a packet asks for the memory once.
         unsafe { &mut *self.0 }
     }
@@ -67,11 +69,16 @@ impl DerefMut for CpuScratch {
 impl Tables for MapTables<'_> {
     type FlowRef = *mut Flow;
     type ReturnRef = *mut Return;
-    type Scratch = CpuScratch;
+    type Scratch = CpuMemory<Scratch>;
 
     #[inline(always)]
-    fn scratch(&self) -> Option<CpuScratch> {
-        maps::SCRATCH.get_ptr_mut(0).map(CpuScratch)
+    fn scratch(&self) -> Option<CpuMemory<Scratch>> {
+        maps::SCRATCH.get_ptr_mut(0).map(CpuMemory)
+    }
+
+    #[inline(always)]
+    fn work(&self) -> Option<impl DerefMut<Target = Work>> {
+        maps::WORK.get_ptr_mut(0).map(CpuMemory)
     }
 
     #[inline(always)]
@@ -88,7 +95,7 @@ impl Tables for MapTables<'_> {
             cold_path();
             // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is
             // made of integers, each old or new.
-            let service = unsafe { maps::SERVICES.get(vip) }?;
+            let service = unsafe { maps::SERVICES.get(Key(*vip)) }?;
             row = service_row(SERVICE_HASHES + service.id)?;
         }
         Some(&row.service)
@@ -187,7 +194,7 @@ impl Tables for MapTables<'_> {
     #[inline(always)]
     fn origin(&self, backend: &Endpoint) -> Option<&Origin> {
         // SAFETY: as for services.
-        unsafe { maps::ORIGINS.get(backend) }
+        unsafe { maps::ORIGINS.get(Key(*backend)) }
     }
 
     #[inline(always)]
@@ -225,6 +232,53 @@ impl Tables for MapTables<'_> {
     }
 
     #[inline(always)]
+    fn vip(&self, addr: &AddrBe) -> Option<u32> {
+        // SAFETY: only the daemon writes them, and the value is one word.
+        unsafe { maps::VIPS.get(addr) }.copied()
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<Ports> {
+        // SAFETY: an entry is written by one fragment; what another CPU does to it meanwhile is of a
+        // packet that has taken the identification over.
+        unsafe { maps::FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn remember_fragment(&self, key: &FragmentKey, ports: &Ports) {
+        // A full table drops its oldest entry; the later fragments would be dropped otherwise.
+        _ = maps::FRAGMENTS.insert(key, ports, 0);
+    }
+
+    #[inline(always)]
+    fn tags(&self, backend: u32) -> u32 {
+        maps::TAGS.get(backend).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn vlan(&self, ifindex: u32) -> Option<Vlan> {
+        // SAFETY: only the daemon writes them; an entry that it replaces under our eyes is made of
+        // two words, each old or new.
+        unsafe { maps::VLANS.get(ifindex) }.copied()
+    }
+
+    #[inline(always)]
+    fn may_answer(&self) -> bool {
+        const RATE: Rate = Rate { interval: ICMP_INTERVAL, burst: ICMP_BURST };
+        let Some(word) = maps::ICMP_LIMIT.get_ptr_mut(0) else { return false };
+        // SAFETY: the helper has no arguments and cannot fail.
+        let now = unsafe { helpers::bpf_ktime_get_ns() };
+        // SAFETY: the pointer is to this CPU's own copy of the entry, and the program is not
+        // preempted by itself on one CPU.
+        let next = RATE.take(unsafe { *word }, now);
+        if let Some(next) = next {
+            // SAFETY: as above.
+            unsafe { *word = next };
+        }
+        next.is_some()
+    }
+
+    #[inline(always)]
     fn count(&self, service: u32, reason: Reason, bytes: u64) {
         let index = service * REASONS_PER_SERVICE + reason as u32;
         add(maps::PACKET_COUNTERS.get_ptr_mut(index), bytes);
@@ -233,6 +287,19 @@ impl Tables for MapTables<'_> {
     #[inline(always)]
     fn count_backend(&self, backend: u32, bytes: u64) {
         add(maps::BACKEND_COUNTERS.get_ptr_mut(backend), bytes);
+    }
+}
+
+/// A copy of a key, made where a map is asked: so the common path, which asks none, need not keep the
+/// key on the stack. There the verifier wants accesses aligned, and the compiler writes neighbouring
+/// constants as one word.
+#[repr(align(8))]
+struct Key(Endpoint);
+
+impl Borrow<Endpoint> for Key {
+    #[inline(always)]
+    fn borrow(&self) -> &Endpoint {
+        &self.0
     }
 }
 

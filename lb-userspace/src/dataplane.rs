@@ -21,11 +21,14 @@ use std::{
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::{MapError, xdp::XdpMapError},
+    maps::{MapData, MapError, ProgramArray, xdp::XdpMapError},
     pin::PinError,
-    programs::{ProgramError, Xdp, links::LinkError},
+    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp, links::LinkError},
 };
-use lb_common::{abi::ABI_VERSION, limits};
+use lb_common::{
+    abi::{ABI_VERSION, Explanation},
+    limits::{self, maps},
+};
 use rustix::fd::OwnedFd;
 use thiserror::Error;
 use tracing::debug;
@@ -157,7 +160,7 @@ impl Dataplane {
         let lock = pins::lock(pin_dir)?;
         pins::check_version(pin_dir)?;
         let mut loader = EbpfLoader::new();
-        for name in limits::maps::ALL {
+        for name in maps::ALL {
             loader.map_pin_path(name, pin_dir.join(name));
         }
         let mut ebpf = loader
@@ -167,7 +170,29 @@ impl Dataplane {
         let mut dataplane = Self { ebpf, maps, pin_dir: pin_dir.to_owned(), _lock: lock };
         dataplane.program()?.load().map_err(refused)?;
         dataplane.maps.write_version()?;
+        dataplane.hand_over()?;
+        program(&mut dataplane.ebpf, limits::EXPLAIN_PROGRAM)?.load().map_err(refused)?;
         Ok(dataplane)
+    }
+
+    /// Loads the programs of the stages of rare packets, and puts them where the attached one finds
+    /// them: this one, or the one that an earlier daemon attached and this is about to replace.
+    fn hand_over(&mut self) -> Result<(), DataplaneError> {
+        let mut programs: ProgramArray<MapData> = tables::take(&mut self.ebpf, maps::PROGRAMS)?;
+        for stage in limits::Stage::ALL {
+            let program = program(&mut self.ebpf, stage.program())?;
+            program.load().map_err(refused)?;
+            let fd = program.fd()?;
+            programs.set(stage as u32, fd, 0).map_err(tables::failed(maps::PROGRAMS))?;
+        }
+        Ok(())
+    }
+
+    /// Which backend a frame would go to, and why, by a test run of a program that changes nothing.
+    pub fn explain(&mut self, frame: &[u8]) -> Result<Explanation, DataplaneError> {
+        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
+        program(&mut self.ebpf, limits::EXPLAIN_PROGRAM)?.test_run(options)?;
+        self.maps.explanation()
     }
 
     /// What the tables hold.

@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lb_common::abi::{Backend, Endpoint, Origin, ServerId, Service};
+use lb_common::abi::{AddrBe, Backend, Endpoint, Origin, ServerId, Service, Vlan};
 
 /// What the tables hold.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -29,6 +29,12 @@ pub struct Image {
     pub origins: BTreeMap<Endpoint, Origin>,
     /// Backends by the id that QUIC connection ids name them with.
     pub servers: BTreeMap<ServerId, u32>,
+    /// A service at each address of a VIP, by its id: the one that counts what is of no port.
+    pub vips: BTreeMap<AddrBe, u32>,
+    /// The VLAN tags of frames to backends, by their ids.
+    pub tags: BTreeMap<u32, u32>,
+    /// VLAN interfaces that replies may leave by.
+    pub vlans: BTreeMap<u32, Vlan>,
     /// Interfaces that packets may be redirected to.
     pub interfaces: BTreeSet<u32>,
 }
@@ -38,6 +44,10 @@ pub struct Image {
 pub enum Op {
     /// Lets packets be redirected to an interface.
     PutInterface(u32),
+    /// Writes the VLAN tags of frames to a backend.
+    PutTags(u32, u32),
+    /// Writes how packets leave by a VLAN interface.
+    PutVlan(u32, Vlan),
     /// Begins the counters of a backend at zero, and its flags.
     ResetBackend(u32),
     /// Writes a backend.
@@ -50,6 +60,10 @@ pub enum Op {
     ResetService(u32),
     /// Writes a service.
     PutService(Endpoint, Service),
+    /// Writes a service at an address.
+    PutVip(AddrBe, u32),
+    /// Removes an address that no service is at any more.
+    DeleteVip(AddrBe),
     /// Writes the backend that a QUIC server id names.
     PutServer(ServerId, u32),
     /// Removes a QUIC server id.
@@ -60,6 +74,10 @@ pub enum Op {
     DeleteOrigin(Endpoint),
     /// Removes a backend.
     DeleteBackend(u32),
+    /// Removes the VLAN tags of frames to a backend.
+    DeleteTags(u32),
+    /// Removes a VLAN interface.
+    DeleteVlan(u32),
     /// Stops redirects to an interface.
     DeleteInterface(u32),
 }
@@ -91,63 +109,99 @@ pub fn difference<'a, K: Ord, V: PartialEq>(
 
 /// The operations that make tables which hold `before` hold `after`.
 pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
-    let mut first = Vec::new();
-    let (mut services, mut origins, mut backends) = (Vec::new(), Vec::new(), Vec::new());
-    let mut servers = Vec::new();
+    let tags = edits(&before.tags, &after.tags, Op::PutTags, Op::DeleteTags);
+    let vlans = edits(&before.vlans, &after.vlans, Op::PutVlan, Op::DeleteVlan);
+    let backends = backends(before, after);
+    let origins = edits(&before.origins, &after.origins, Op::PutOrigin, Op::DeleteOrigin);
+    let servers = edits(&before.servers, &after.servers, Op::PutServer, Op::DeleteServer);
+    let rings = Edits { first: rings(before, after), last: Vec::new() };
+    let services = services(before, after);
+    let vips = edits(&before.vips, &after.vips, Op::PutVip, Op::DeleteVip);
 
-    first.extend(after.interfaces.difference(&before.interfaces).map(|i| Op::PutInterface(*i)));
+    let new = after.interfaces.difference(&before.interfaces);
+    let mut ops: Vec<Op> = new.map(|ifindex| Op::PutInterface(*ifindex)).collect();
+    let mut last = Vec::new();
+    for edits in [tags, vlans, backends, origins, servers, rings, services, vips] {
+        ops.extend(edits.first);
+        last.push(edits.last);
+    }
+    ops.extend(last.into_iter().rev().flatten());
+    let gone = before.interfaces.difference(&after.interfaces);
+    ops.extend(gone.map(|ifindex| Op::DeleteInterface(*ifindex)));
+    ops
+}
+
+/// The operations on one collection: what writes comes before all that refers to it, what removes
+/// behind all that did.
+#[derive(Debug, Default)]
+struct Edits {
+    first: Vec<Op>,
+    last: Vec<Op>,
+}
+
+/// Where writing an entry and removing it is all there is to do.
+fn edits<K: Copy + Ord, V: Copy + PartialEq>(
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+    put: impl Fn(K, V) -> Op,
+    delete: impl Fn(K) -> Op,
+) -> Edits {
+    let mut edits = Edits::default();
+    for edit in difference(before, after) {
+        match edit {
+            Edit::Added(key, new) | Edit::Changed(key, _, new) => {
+                edits.first.push(put(*key, *new));
+            }
+            Edit::Removed(key, _) => edits.last.push(delete(*key)),
+        }
+    }
+    edits
+}
+
+fn backends(before: &Image, after: &Image) -> Edits {
+    let mut edits = Edits::default();
     for edit in difference(&before.backends, &after.backends) {
         match edit {
             Edit::Added(id, new) => {
-                first.extend([Op::ResetBackend(*id), Op::PutBackend(*id, *new)]);
+                edits.first.extend([Op::ResetBackend(*id), Op::PutBackend(*id, *new)]);
             }
             Edit::Changed(id, old, new) => {
                 if old.identity != new.identity {
-                    first.push(Op::ResetBackend(*id));
+                    edits.first.push(Op::ResetBackend(*id));
                 }
-                first.push(Op::PutBackend(*id, *new));
+                edits.first.push(Op::PutBackend(*id, *new));
             }
-            Edit::Removed(id, _) => backends.push(Op::DeleteBackend(*id)),
+            Edit::Removed(id, _) => edits.last.push(Op::DeleteBackend(*id)),
         }
     }
-    for edit in difference(&before.origins, &after.origins) {
-        match edit {
-            Edit::Added(key, new) | Edit::Changed(key, _, new) => {
-                first.push(Op::PutOrigin(*key, *new));
-            }
-            Edit::Removed(key, _) => origins.push(Op::DeleteOrigin(*key)),
-        }
-    }
-    for edit in difference(&before.servers, &after.servers) {
-        match edit {
-            Edit::Added(key, new) | Edit::Changed(key, _, new) => {
-                first.push(Op::PutServer(*key, *new));
-            }
-            Edit::Removed(key, _) => servers.push(Op::DeleteServer(*key)),
-        }
-    }
-    let in_use: BTreeSet<u32> = before.services.values().map(|s| s.ring_base).collect();
-    for (base, new) in &after.rings {
-        // A ring without a service, left by a plan that failed, may have been written over since.
-        match before.rings.get(base).filter(|_| in_use.contains(base)) {
-            None => first.push(Op::PutSlots(*base, new.clone())),
-            Some(old) => first.extend(changed_slots(*base, old, new)),
-        }
-    }
+    edits
+}
+
+fn services(before: &Image, after: &Image) -> Edits {
+    let mut edits = Edits::default();
     for edit in difference(&before.services, &after.services) {
         match edit {
             Edit::Added(vip, new) => {
-                first.extend([Op::ResetService(new.id), Op::PutService(*vip, *new)]);
+                edits.first.extend([Op::ResetService(new.id), Op::PutService(*vip, *new)]);
             }
-            Edit::Changed(vip, _, new) => first.push(Op::PutService(*vip, *new)),
-            Edit::Removed(vip, _) => services.push(Op::DeleteService(*vip)),
+            Edit::Changed(vip, _, new) => edits.first.push(Op::PutService(*vip, *new)),
+            Edit::Removed(vip, _) => edits.last.push(Op::DeleteService(*vip)),
         }
     }
-    for mut last in [services, servers, origins, backends] {
-        first.append(&mut last);
+    edits
+}
+
+fn rings(before: &Image, after: &Image) -> Vec<Op> {
+    let in_use: BTreeSet<u32> = before.services.values().map(|s| s.ring_base).collect();
+    let mut ops = Vec::new();
+    for (base, new) in &after.rings {
+        // A ring without a service, left by a plan that failed, may have been written over since.
+        match before.rings.get(base).filter(|_| in_use.contains(base)) {
+            None => ops.push(Op::PutSlots(*base, new.clone())),
+            Some(old) => ops.extend(changed_slots(*base, old, new)),
+        }
     }
-    first.extend(before.interfaces.difference(&after.interfaces).map(|i| Op::DeleteInterface(*i)));
-    first
+    ops
 }
 
 /// Runs of slots that differ, so that a small change writes little.
@@ -178,6 +232,12 @@ impl Image {
             Op::DeleteBackend(id) => _ = self.backends.remove(id),
             Op::PutOrigin(key, origin) => _ = self.origins.insert(*key, *origin),
             Op::DeleteOrigin(key) => _ = self.origins.remove(key),
+            Op::PutVip(addr, id) => _ = self.vips.insert(*addr, *id),
+            Op::DeleteVip(addr) => _ = self.vips.remove(addr),
+            Op::PutTags(backend, tags) => _ = self.tags.insert(*backend, *tags),
+            Op::DeleteTags(backend) => _ = self.tags.remove(backend),
+            Op::PutVlan(ifindex, vlan) => _ = self.vlans.insert(*ifindex, *vlan),
+            Op::DeleteVlan(ifindex) => _ = self.vlans.remove(ifindex),
             Op::PutServer(key, backend) => _ = self.servers.insert(*key, *backend),
             Op::DeleteServer(key) => _ = self.servers.remove(key),
             Op::PutSlots(first, words) => self.put_slots(*first, words),

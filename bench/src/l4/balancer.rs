@@ -1,7 +1,7 @@
 //! The balancer with its tables, which are made of a configuration in its own way.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -57,6 +57,7 @@ impl Balancer {
             down: &BTreeSet::new(),
             targets: &targets(ifindex),
             interfaces: &BTreeSet::from([ifindex]),
+            vlans: &BTreeMap::new(),
             unreferenced: &BTreeSet::new(),
             tick: 0,
         };
@@ -70,6 +71,7 @@ impl Balancer {
             loader.map_pin_path(name, pins.join(name));
         }
         let mut balancer = Self { dataplane, ebpf: loader.load(OBJECT)?, image, pins };
+        // What it hands rare packets to is the daemon's, by the pinned table.
         balancer.program_mut()?.load()?;
         Ok(balancer)
     }
@@ -158,6 +160,7 @@ fn backend(family: Family, number: u16) -> IpAddr {
 fn targets(ifindex: u32) -> Targets {
     let target = |family, number: u16| Target {
         ifindex,
+        tags: 0,
         mac: [0x02, 0, 0, 0, 0x02, number.to_be_bytes()[1]],
         source_mac: FRONT_MAC,
         mtu: 1500,

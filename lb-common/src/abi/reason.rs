@@ -63,7 +63,7 @@ reasons! {
     /// A reply of a backend, sent to the client with the address of the service as its source.
     Returned = 1, "returned";
 
-    /// Passed: neither IPv4 nor IPv6 (ARP, VLAN-tagged and others).
+    /// Passed: neither IPv4 nor IPv6 (ARP and others).
     NotIp = 2, "not-ip";
     /// Passed: addressed to no service, and no reply to one.
     NotOurs = 3, "not-ours";
@@ -73,11 +73,11 @@ reasons! {
     BadLength = 5, "bad-length";
     /// Passed: the version field of the IP header contradicts the Ethernet type.
     BadVersion = 6, "bad-version";
-    /// Passed: the IPv4 header has options.
-    Ipv4Options = 7, "ipv4-options";
-    /// Passed: a fragment, which may lack the ports.
+    /// Passed: the checksum of the IPv4 header is wrong; the kernel discards it.
+    BadChecksum = 7, "bad-checksum";
+    /// Passed: a later fragment of a packet that was for no service.
     Fragment = 8, "fragment";
-    /// Passed: neither TCP nor UDP, or behind an IPv6 extension header.
+    /// Passed: neither TCP nor UDP, nor an ICMP message about them.
     OtherProtocol = 9, "other-protocol";
     /// Passed: sent by a backend to the balancer itself (a health check, a proxied request), or to
     /// where no route leads.
@@ -94,11 +94,13 @@ reasons! {
     /// Passed after rewriting: the next hop of the backend has yet to be resolved.
     BackendUnresolved = 15, "backend-unresolved";
 
-    /// Dropped: the time to live (hop limit) ran out.
+    /// Dropped: the time to live (hop limit) ran out. The sender is told by ICMP, at most 1,000 times a
+    /// second.
     TtlExpired = 16, "ttl-expired";
     /// Dropped: the service has no backend to send to.
     NoBackend = 17, "no-backend";
-    /// Dropped: larger than the interface towards the backend can carry.
+    /// Dropped: larger than the way to the backend can carry. The sender is told by ICMP what would
+    /// fit, at most 1,000 times a second.
     TooBig = 18, "too-big";
     /// Dropped: the next hop of the backend is unknown, and the mode leaves the kernel no way to
     /// forward the packet.
@@ -115,12 +117,33 @@ reasons! {
     FlowConflict = 23, "flow-conflict";
     /// Dropped: the driver leaves no room in front of the packet for an outer header.
     NoHeadroom = 24, "no-headroom";
+    /// Dropped: a later fragment for a service whose first one has not been seen, so that its ports
+    /// are not known.
+    FragmentUnknown = 25, "fragment-unknown";
+    /// Dropped: an ICMP echo request to a service, for there were more than 1,000 in a second.
+    EchoLimited = 26, "echo-limited";
+
+    /// An ICMP echo request to the address of a service, answered.
+    EchoAnswered = 27, "echo-answered";
+    /// An ICMP error about a packet that a service sent, delivered to the backend of its flow.
+    ErrorForwarded = 28, "icmp-forwarded";
+    /// An ICMP error about a packet to a backend, sent to the client as it knows the flow.
+    ErrorReturned = 29, "icmp-returned";
+    /// Passed: more or longer IPv6 extension headers than are followed.
+    LongExtensions = 30, "long-extensions";
 }
 
 impl Reason {
-    /// Whether the packet was delivered to a backend or back to a client by the program.
+    /// Whether the packet was delivered to a backend or to a client by the program.
     pub const fn is_delivery(self) -> bool {
-        matches!(self, Self::Forwarded | Self::Returned)
+        matches!(
+            self,
+            Self::Forwarded
+                | Self::Returned
+                | Self::EchoAnswered
+                | Self::ErrorForwarded
+                | Self::ErrorReturned
+        )
     }
 
     /// Whether the packet was discarded, neither delivered nor left to the kernel.
@@ -136,6 +159,8 @@ impl Reason {
                 | Self::PortsExhausted
                 | Self::FlowConflict
                 | Self::NoHeadroom
+                | Self::FragmentUnknown
+                | Self::EchoLimited
         )
     }
 }

@@ -25,8 +25,33 @@ pub(super) struct Chosen<'a> {
     pub(super) opened: bool,
 }
 
-/// The id of a backend, and whether its flow is remembered from this packet on.
-type Choice = Result<(u32, bool), Reason>;
+/// The id of a backend, or why there is none. No `Result`: the compiler would keep it on the stack, and
+/// read it at odd places, which the verifier refuses.
+#[repr(C)]
+struct Choice {
+    id: u32,
+    /// The flow is remembered from this packet on.
+    opened: bool,
+    /// `Forwarded`, if the packet can be.
+    reason: Reason,
+}
+
+impl Choice {
+    #[inline(always)]
+    const fn of(id: u32) -> Self {
+        Self { id, opened: false, reason: Reason::Forwarded }
+    }
+
+    #[inline(always)]
+    const fn opened(id: u32) -> Self {
+        Self { id, opened: true, reason: Reason::Forwarded }
+    }
+
+    #[inline(always)]
+    const fn none(reason: Reason) -> Self {
+        Self { id: 0, opened: false, reason }
+    }
+}
 
 /// What a packet means to its flow.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -55,12 +80,15 @@ pub(super) fn choose<'t, F: Frame, T: Tables>(
     let index = service.ring_base + (hash & service.ring_mask);
     let slot = tables.slot(index);
     let choice = match part(frame, tables, packet, service) {
-        Part::Of(backend) => Ok((backend, false)),
+        Part::Of(backend) => Choice::of(backend),
         Part::Tracked => tracked(tables, packet, service, slot),
         part if slot.is_moving() => moving(tables, packet, service, slot, index, part),
-        _ => Ok((slot.owner(), false)),
+        _ => Choice::of(slot.owner()),
     };
-    let (id, opened) = choice.map_err(|reason| Outcome::drop(service.id, reason))?;
+    if choice.reason != Reason::Forwarded {
+        return Err(Outcome::drop(service.id, choice.reason));
+    }
+    let (id, opened) = (choice.id, choice.opened);
     match tables.backend(id) {
         Some(backend) if id != 0 => Ok(Chosen { id, backend, opened }),
         _ => Err(Outcome::drop(service.id, Reason::NoBackend)),
@@ -78,7 +106,7 @@ fn moving<T: Tables>(
     part: Part,
 ) -> Choice {
     cold_path();
-    let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
+    let Some(mut scratch) = tables.scratch() else { return Choice::none(Reason::FlowTableFull) };
     let (now, owner) = (tables.now(), slot.owner());
     scratch.key = packet.flow();
     let known = if part == Part::Opens { None } else { tables.flow(&scratch.key) };
@@ -95,30 +123,30 @@ fn moving<T: Tables>(
             flow.backend
         }
         _ if part == Part::Continues => slot.previous(),
-        _ if owner == 0 => return Err(Reason::NoBackend),
+        _ if owner == 0 => return Choice::none(Reason::NoBackend),
         _ => {
             let state = FlowState::Opening;
             scratch.flow = Flow::new(owner, service.id, now, slot.epoch(), state);
             if !tables.put_flow(&scratch.key, &scratch.flow) {
-                return Err(Reason::FlowTableFull);
+                return Choice::none(Reason::FlowTableFull);
             }
-            return Ok((owner, true));
+            return Choice::opened(owner);
         }
     };
     if backend == owner || !is_alive(tables, backend) {
-        return Ok((owner, false));
+        return Choice::of(owner);
     }
     if slot.stamp() != time::stamp(now) {
         tables.stamp(index, time::stamp(now));
     }
-    Ok((backend, false))
+    Choice::of(backend)
 }
 
 /// The backend of a packet of a service whose flows are all remembered.
 #[inline(always)]
 fn tracked<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot) -> Choice {
     cold_path();
-    let mut scratch = tables.scratch().ok_or(Reason::FlowTableFull)?;
+    let Some(mut scratch) = tables.scratch() else { return Choice::none(Reason::FlowTableFull) };
     let now = tables.now();
     scratch.key = packet.flow();
     if let Some((flow, at)) = tables.flow(&scratch.key)
@@ -128,14 +156,14 @@ fn tracked<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot
         if flow.seen != now {
             tables.refresh_flow(at, now, flow.state);
         }
-        return Ok((flow.backend, false));
+        return Choice::of(flow.backend);
     }
     let backend = slot.owner();
     scratch.flow = Flow::new(backend, service.id, now, slot.epoch(), FlowState::Open);
     if backend != 0 && !tables.put_flow(&scratch.key, &scratch.flow) {
-        return Err(Reason::FlowTableFull);
+        return Choice::none(Reason::FlowTableFull);
     }
-    Ok((backend, true))
+    Choice::opened(backend)
 }
 
 /// What a packet means to its flow, by the service's tracking.
@@ -144,7 +172,7 @@ fn part<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Packet, service: &S
     if service.tracking == Tracking::All as u8 {
         return Part::Tracked;
     }
-    if service.tracking == Tracking::Quic as u8 {
+    if service.tracking == Tracking::Quic as u8 && !packet.is_later_fragment() {
         return quic_part(frame, tables, packet, service);
     }
     if packet.opens_flow { Part::Opens } else { Part::Continues }
@@ -160,8 +188,9 @@ fn quic_part<F: Frame, T: Tables>(
 ) -> Part {
     cold_path();
     let quic = quic::read(frame, packet.transport() + transport::UDP_LEN);
-    if let Some(server_be) = quic.server_be
-        && let Some(id) = tables.server(&ServerId { service: service.id, server_be })
+    if quic.names_server
+        && let Some(id) =
+            tables.server(&ServerId { service: service.id, server_be: quic.server_be })
         && let Some(backend) = tables.backend(id)
         && backend.is_alive()
         // A client's first connection ids are random, and may look like a server's by chance; that
@@ -171,6 +200,30 @@ fn quic_part<F: Frame, T: Tables>(
         return Part::Of(id);
     }
     if quic.opens_flow { Part::Begins } else { Part::Continues }
+}
+
+/// The backend that a flow belongs to, for a packet that is about it and not of it: nothing is
+/// remembered by it. 0 if there is none.
+#[inline(always)]
+pub(super) fn owner_of<T: Tables>(
+    tables: &T,
+    flow: &Packet,
+    service: &Service,
+    hash: u32,
+) -> Option<u32> {
+    let slot = tables.slot(service.ring_base + (hash & service.ring_mask));
+    let is_tracked = service.tracking == Tracking::All as u8;
+    if !is_tracked && !slot.is_moving() {
+        return Some(slot.owner());
+    }
+    let mut scratch = tables.scratch()?;
+    scratch.key = flow.flow();
+    let previous = if is_tracked { slot.owner() } else { slot.previous() };
+    let backend = match tables.flow(&scratch.key) {
+        Some((known, _)) if is_tracked || known.epoch == slot.epoch() => known.backend,
+        _ => previous,
+    };
+    Some(if is_alive(tables, backend) { backend } else { slot.owner() })
 }
 
 #[inline(always)]

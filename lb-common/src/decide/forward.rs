@@ -9,47 +9,49 @@ use super::{
 };
 use crate::{
     abi::{
-        AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, Backend, ForwardMode, Reason, Service,
-        is_v4_mapped, v4_mapped,
+        AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, BACKEND_TAGGED, Backend, ForwardMode, Reason,
+        Service, is_v4_mapped, v4_mapped,
     },
     hash,
     parse::Packet,
-    rewrite::{self, End, Hop, Tunnel},
+    rewrite::{self, End, Hop, Tunnel, icmp::Refusal},
     wire::{Frame, transport},
 };
 
 /// `None` if the frame ends before a header does, which parsing has ruled out.
 #[inline(always)]
-pub(super) fn to_backend<F: Frame, T: Tables>(
+pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet,
     service: &Service,
+    bytes: u64,
 ) -> Option<Outcome> {
-    let bytes = frame.len() as u64;
-    let hash = hash::flow(
-        service.seed,
-        &packet.src_be,
-        &packet.dst_be,
-        packet.src_port_be,
-        packet.dst_port_be,
-        packet.protocol,
-    );
+    let hash = flow_hash(packet, service);
     if packet.ttl <= 1 {
-        return Some(Outcome::drop(service.id, Reason::TtlExpired));
+        return Some(Outcome::refuse(service.id, Refusal::TtlExpired));
     }
     if service.mode == ForwardMode::FullNat as u8 {
-        return translate::both_ends(frame, tables, packet, service, hash);
+        return translate::both_ends::<RARE, F, T>(frame, tables, packet, service, hash, bytes);
     }
     let Chosen { id, backend, opened } = match choose(frame, tables, packet, service, hash) {
         Ok(chosen) => chosen,
         Err(outcome) => return Some(outcome),
     };
+    if !RARE && backend.flags & BACKEND_TAGGED != 0 {
+        // As if the packet had not been looked at: the stage asks once more.
+        if opened {
+            tables.forget_flow(&packet.flow());
+        }
+        return Some(Outcome::rare());
+    }
     let resolved = backend.flags & BACKEND_RESOLVED != 0;
     let tunnel = tunnel(service, backend);
-    let overhead = tunnel.map_or(0, Tunnel::overhead);
-    if resolved && u32::from(packet.ip_len) + overhead > u32::from(backend.mtu) {
-        return Some(Outcome::drop(service.id, Reason::TooBig));
+    if resolved && let Some(most) = too_big(packet, backend, tunnel) {
+        if opened {
+            tables.forget_flow(&packet.flow());
+        }
+        return Some(Outcome::refuse(service.id, Refusal::TooBig(most)));
     }
     if service.mode == ForwardMode::Nat as u8 {
         forget_direct(tables, packet, backend, id);
@@ -82,11 +84,42 @@ pub(super) fn to_backend<F: Frame, T: Tables>(
     }
     rewrite::link(frame, &backend.link)?;
     tables.count_backend(id, bytes);
-    Some(Outcome::send(service.id, Reason::Forwarded, backend.ifindex))
+    let sent = Outcome::send(service.id, Reason::Forwarded, backend.ifindex);
+    Some(sent.tagged(tags::<RARE, T>(tables, backend, id)))
+}
+
+/// Hash of a packet's flow, which picks the slot.
+#[inline(always)]
+pub(super) fn flow_hash(packet: &Packet, service: &Service) -> u32 {
+    hash::flow(
+        service.seed,
+        &packet.src_be,
+        &packet.dst_be,
+        packet.src_port_be,
+        packet.dst_port_be,
+        packet.protocol,
+    )
+}
+
+/// The VLAN tags of frames to a backend.
+#[inline(always)]
+pub(super) fn tags<const RARE: bool, T: Tables>(tables: &T, backend: &Backend, id: u32) -> u32 {
+    if RARE && backend.flags & BACKEND_TAGGED != 0 { tables.tags(id) } else { 0 }
+}
+
+/// How long a packet to a backend may be, if this one is too long.
+#[inline(always)]
+pub(super) fn too_big(packet: &Packet, backend: &Backend, tunnel: Option<Tunnel>) -> Option<u32> {
+    let overhead = tunnel.map_or(0, Tunnel::overhead);
+    let mtu = u32::from(backend.mtu);
+    if u32::from(packet.ip_len) + overhead <= mtu {
+        return None;
+    }
+    Some(mtu.saturating_sub(overhead))
 }
 
 #[inline(always)]
-fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
+pub(super) fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
     if service.mode == ForwardMode::Ipip as u8 {
         return Some(Tunnel { outer_v4: is_v4_mapped(&backend.addr_be), gue: false });
     }
@@ -99,7 +132,7 @@ fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
 /// Source of the outer header: the backend's own interface, or an address of the service's prefix,
 /// picked by the flow's hash so that the backend's network card spreads flows over its queues.
 #[inline(always)]
-fn source(service: &Service, backend: &Backend, hash: u32) -> AddrBe {
+pub(super) fn source(service: &Service, backend: &Backend, hash: u32) -> AddrBe {
     if is_v4_mapped(&backend.addr_be) {
         if service.source_v4_be == 0 {
             return backend.source_be;

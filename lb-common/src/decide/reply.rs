@@ -13,57 +13,104 @@ use crate::{
 };
 
 /// Whom a reply is from and for, as its client knows them.
-struct Ends {
+pub(super) struct Ends {
     service: u32,
-    vip_be: AddrBe,
-    vip_port_be: u16,
-    client_be: AddrBe,
-    client_port_be: u16,
+    pub(super) vip_be: AddrBe,
+    pub(super) vip_port_be: u16,
+    pub(super) client_be: AddrBe,
+    pub(super) client_port_be: u16,
 }
 
 /// `None` if the frame ends before a header does, which parsing has ruled out.
 #[inline(always)]
-pub(super) fn to_client<F: Frame, T: Tables>(
+pub(super) fn to_client<const RARE: bool, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet,
     origin: &Origin,
 ) -> Option<Outcome> {
-    let ends = match remembered(tables, packet, origin) {
-        Some(ends) => ends,
-        None if origin.flags & ORIGIN_STATELESS == 0 => {
-            return Some(Outcome::pass(0, Reason::NotOurs));
-        }
-        None => {
-            if tables.direct_seen(origin.backend) && tables.is_direct(&packet.reverse_flow()) {
-                return Some(Outcome::pass(0, Reason::ReplyDirect));
-            }
-            Ends {
-                service: origin.service,
-                vip_be: origin.vip_be,
-                vip_port_be: origin.port_be,
-                client_be: packet.dst_be,
-                client_port_be: packet.dst_port_be,
-            }
-        }
+    let ends = match ends::<true, T>(tables, packet, origin) {
+        Ok(ends) => ends,
+        Err(reason) => return Some(Outcome::pass(0, reason)),
     };
-    // The route is looked up before anything is rewritten: what is for the balancer itself must
-    // reach its sockets as it was sent.
+    let way = match way::<RARE, F, T>(frame, tables, packet, &ends, &ends.vip_be, packet.dst_be) {
+        Ok(way) => way,
+        Err(outcome) => return Some(outcome),
+    };
+    if origin.flags & ORIGIN_TRACKED == 0 {
+        rewrite::end(frame, packet, End::Source, &ends.vip_be, ends.vip_port_be, way.hop)?;
+    } else {
+        let source = (&ends.vip_be, ends.vip_port_be);
+        let destination = (&ends.client_be, ends.client_port_be);
+        rewrite::both(frame, packet, source, destination, way.hop)?;
+    }
+    leave(frame, &way, Reason::Returned)
+}
+
+/// Whom a reply is from and for, or why it is left alone. `ALIVE` says whether it shows that its flow
+/// is alive.
+#[inline(always)]
+pub(super) fn ends<const ALIVE: bool, T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    origin: &Origin,
+) -> Result<Ends, Reason> {
+    if let Some(ends) = remembered::<ALIVE, T>(tables, packet, origin) {
+        return Ok(ends);
+    }
+    if origin.flags & ORIGIN_STATELESS == 0 {
+        return Err(Reason::NotOurs);
+    }
+    if tables.direct_seen(origin.backend) && tables.is_direct(&packet.reverse_flow()) {
+        return Err(Reason::ReplyDirect);
+    }
+    Ok(Ends {
+        service: origin.service,
+        vip_be: origin.vip_be,
+        vip_port_be: origin.port_be,
+        client_be: packet.dst_be,
+        client_port_be: packet.dst_port_be,
+    })
+}
+
+/// How a packet gets to the client.
+pub(super) struct Way {
+    service: u32,
+    pub(super) hop: Hop,
+    route: Route,
+    /// What it is counted under if the kernel must send it.
+    unsent: Reason,
+    /// The word of the VLAN tags that it is sent with.
+    tags: u32,
+}
+
+/// The way to a client for a packet that will come from an address, and is addressed to another now;
+/// or what becomes of it instead. The route is looked up before anything is rewritten: what is for the
+/// balancer itself must reach its sockets as it was sent.
+#[inline(always)]
+pub(super) fn way<const RARE: bool, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet,
+    ends: &Ends,
+    source_be: &AddrBe,
+    addressed_be: AddrBe,
+) -> Result<Way, Outcome> {
     let route = tables.route(&RouteQuery {
         ingress: frame.ingress(),
         family: packet.family,
         protocol: packet.protocol,
         ip_len: packet.ip_len,
-        src_be: ends.vip_be,
+        src_be: *source_be,
         dst_be: ends.client_be,
     });
     let service = ends.service;
     // What is addressed to an address of the balancer (`full-nat`) must not reach its sockets, which
     // would refuse it: the kernel gets it as the client would.
-    let is_translated = ends.client_be != packet.dst_be;
+    let is_translated = ends.client_be != addressed_be;
     let (hop, unsent) = match route {
         Route::Via { .. } if packet.ttl <= 1 => {
-            return Some(Outcome::drop(service, Reason::TtlExpired));
+            return Err(Outcome::drop(service, Reason::TtlExpired));
         }
         Route::Via { .. } => (Hop::Here, Reason::ReplyUnresolved),
         Route::Unresolved => (Hop::Later, Reason::ReplyUnresolved),
@@ -73,25 +120,36 @@ pub(super) fn to_client<F: Frame, T: Tables>(
     };
     if !is_translated && hop == Hop::Later && unsent != Reason::ReplyUnresolved {
         let service = if unsent == Reason::ReplyToBalancer { 0 } else { service };
-        return Some(Outcome::pass(service, unsent));
+        return Err(Outcome::pass(service, unsent));
     }
-    if origin.flags & ORIGIN_TRACKED == 0 {
-        rewrite::end(frame, packet, End::Source, &ends.vip_be, ends.vip_port_be, hop)?;
-    } else {
-        let source = (&ends.vip_be, ends.vip_port_be);
-        let destination = (&ends.client_be, ends.client_port_be);
-        rewrite::both(frame, packet, source, destination, hop)?;
-    }
-    let Route::Via { ifindex, link } = route else {
-        return Some(Outcome::pass(service, unsent));
+    let (route, tags) = match route {
+        Route::Via { ifindex, link } => match tables.vlan(ifindex) {
+            Some(_) if !RARE => return Err(Outcome::rare()),
+            Some(vlan) => (Route::Via { ifindex: vlan.ifindex, link }, vlan.tags),
+            None => (route, 0),
+        },
+        _ => (route, 0),
+    };
+    Ok(Way { service, hop, route, unsent, tags })
+}
+
+/// Sends a packet that has its client's view of the ends now, or has the kernel do so.
+#[inline(always)]
+pub(super) fn leave<F: Frame>(frame: &mut F, way: &Way, sent: Reason) -> Option<Outcome> {
+    let Route::Via { ifindex, link } = way.route else {
+        return Some(Outcome::pass(way.service, way.unsent));
     };
     rewrite::link(frame, &link)?;
-    Some(Outcome::send(service, Reason::Returned, ifindex))
+    Some(Outcome::send(way.service, sent, ifindex).tagged(way.tags))
 }
 
 /// The ends of a flow whose way back is remembered.
 #[inline(always)]
-fn remembered<T: Tables>(tables: &T, packet: &Packet, origin: &Origin) -> Option<Ends> {
+fn remembered<const ALIVE: bool, T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    origin: &Origin,
+) -> Option<Ends> {
     if origin.flags & ORIGIN_TRACKED == 0 {
         return None;
     }
@@ -101,7 +159,7 @@ fn remembered<T: Tables>(tables: &T, packet: &Packet, origin: &Origin) -> Option
     let now = tables.now();
     let state = next_state(way.state, packet.closes_flow);
     // A flow that is over by its own limits is revived by a reply: nobody has taken its place.
-    if way.seen != now || way.state != state {
+    if ALIVE && (way.seen != now || way.state != state) {
         tables.refresh_way_back(at, now, state);
     }
     Some(Ends {

@@ -4,10 +4,10 @@ use core::ops::DerefMut;
 
 use crate::{
     abi::{
-        AddrBe, Backend, Endpoint, Flow, FlowKey, Origin, Reason, Return, Scratch, ServerId,
-        Service,
+        AddrBe, Backend, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason, Return,
+        Scratch, ServerId, Service, Vlan,
     },
-    parse::Family,
+    parse::{Family, rare::Work},
     slot::Slot,
 };
 
@@ -22,6 +22,9 @@ pub trait Tables {
 
     /// Memory for one packet: only one is handed out at a time.
     fn scratch(&self) -> Option<Self::Scratch>;
+    /// Memory for one rare packet, whose content is not defined at first, and for its next stage what the
+    /// last one left there: only one is handed out at a time.
+    fn work(&self) -> Option<impl DerefMut<Target = Work>>;
 
     /// The present tick ([`time`](crate::time)).
     fn now(&self) -> u32;
@@ -65,6 +68,19 @@ pub trait Tables {
     fn remember_direct(&self, flow: &FlowKey, backend: u32);
     /// Forgets that this flow, from client to backend, went past the service.
     fn forget_direct(&self, flow: &FlowKey);
+
+    /// The id of a service at an address.
+    fn vip(&self, addr: &AddrBe) -> Option<u32>;
+    /// What the first fragment of a packet told.
+    fn fragment(&self, key: &FragmentKey) -> Option<Ports>;
+    /// Remembers what the first fragment of a packet tells.
+    fn remember_fragment(&self, key: &FragmentKey, ports: &Ports);
+    /// The word of the VLAN tags of frames to a backend ([`Tags`](crate::vlan::Tags)).
+    fn tags(&self, backend: u32) -> u32;
+    /// The VLAN that an interface stands for.
+    fn vlan(&self, ifindex: u32) -> Option<Vlan>;
+    /// Whether another ICMP message of the balancer's own may be sent; asking counts as sending it.
+    fn may_answer(&self) -> bool;
 
     /// Counts a packet; `service` is 0 for packets of none.
     fn count(&self, service: u32, reason: Reason, bytes: u64);

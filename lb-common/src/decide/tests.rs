@@ -4,10 +4,10 @@
 
 use std::{collections::HashMap, net::SocketAddr, vec::Vec};
 
-use etherparse::PacketBuilder;
+use etherparse::{Ipv4Header, PacketBuilder};
 use proptest::prelude::*;
 
-use super::{Route, process};
+use super::Route;
 use crate::{
     abi::{
         BACKEND_RESOLVED, Backend, Counter, ForwardMode, ORIGIN_STATELESS, Origin, Reason, Service,
@@ -20,6 +20,7 @@ use crate::{
 
 mod full_nat;
 mod quic;
+mod rare;
 mod scene;
 mod shared;
 mod tracking;
@@ -151,9 +152,17 @@ struct Seen {
 fn run(tables: &HostTables, bytes: Vec<u8>) -> Seen {
     let before = bytes.clone();
     let mut frame = HostFrame::new(bytes, FRONT);
-    let verdict = process(&mut frame, tables);
+    let verdict = tables.process(&mut frame);
     let (service, reason) = tables.last.take().expect("every packet is counted");
     Seen { verdict, reason, service, changed: frame.bytes() != before }
+}
+
+/// A frame whose IPv4 header checksum is that of its header now.
+fn resummed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some((header, _)) = bytes.get(14..).and_then(|ip| Ipv4Header::from_slice(ip).ok()) {
+        bytes.splice(24..26, header.calc_header_checksum().to_be_bytes());
+    }
+    bytes
 }
 
 /// A packet that gets this reason, and what else becomes of it: the verdict, the number of the
@@ -176,9 +185,9 @@ fn example(reason: Reason) -> (Vec<u8>, Verdict, u32, bool) {
         Reason::Truncated => pass(Sent::tcp(CLIENT, NAT).build()[..33].to_vec()),
         Reason::BadLength => pass(patched(16, &[0, 19])),
         Reason::BadVersion => pass(patched(14, &[0x65])),
-        Reason::Ipv4Options => pass(patched(14, &[0x46])),
-        Reason::Fragment => pass(patched(20, &[0x20, 0])),
-        Reason::OtherProtocol => pass(patched(23, &[1])),
+        Reason::BadChecksum => pass(patched(18, &[0x43, 0x21])),
+        Reason::Fragment => pass(resummed(patched(20, &[0, 1]))),
+        Reason::OtherProtocol => pass(resummed(patched(23, &[47]))),
         Reason::ReplyToBalancer => pass(Sent::tcp(BACKEND, BALANCER).build()),
         // The test runs a packet in the other direction before.
         Reason::ReplyDirect => pass(Sent::tcp(BACKEND, CLIENT).build()),
@@ -187,18 +196,24 @@ fn example(reason: Reason) -> (Vec<u8>, Verdict, u32, bool) {
         Reason::ReplyUnresolved => of(Sent::tcp(BACKEND, CLIENT_NEW), 1, Verdict::Pass, true),
         Reason::BackendUnresolved => of(Sent::tcp(CLIENT, NAT_NEW), 4, Verdict::Pass, true),
         Reason::TtlExpired => {
-            of(Sent { ttl: 1, ..Sent::tcp(CLIENT, DSR) }, 2, Verdict::Drop, false)
+            of(Sent { ttl: 1, ..Sent::tcp(CLIENT, DSR) }, 2, Verdict::Transmit, true)
         }
         Reason::NoBackend => of(Sent::tcp(CLIENT, EMPTY), 3, Verdict::Drop, false),
         Reason::TooBig => {
-            of(Sent { payload: 961, ..Sent::tcp(CLIENT, DSR) }, 2, Verdict::Drop, false)
+            of(Sent { payload: 961, ..Sent::tcp(CLIENT, DSR) }, 2, Verdict::Transmit, true)
         }
         Reason::NoNextHop => of(Sent::tcp(CLIENT, DSR_NEW), 5, Verdict::Drop, false),
         Reason::UnknownFlow
         | Reason::FlowTableFull
         | Reason::PortsExhausted
         | Reason::FlowConflict
-        | Reason::NoHeadroom => unreachable!("not among them"),
+        | Reason::NoHeadroom
+        | Reason::FragmentUnknown
+        | Reason::EchoLimited
+        | Reason::EchoAnswered
+        | Reason::ErrorForwarded
+        | Reason::ErrorReturned
+        | Reason::LongExtensions => unreachable!("not among them"),
     }
 }
 
@@ -330,6 +345,7 @@ proptest! {
         damage in prop::collection::vec((0..60_usize, any::<u8>()), 0..4),
         reply: bool,
         cut in 0..120_usize,
+        with_checksum: bool,
     ) {
         let tables = tables();
         let sent = if reply { Sent::udp(BACKEND, CLIENT) } else { Sent::tcp(CLIENT, NAT) };
@@ -338,6 +354,9 @@ proptest! {
             bytes.splice(at..=at, [byte]);
         }
         bytes.truncate(bytes.len() - cut);
+        if with_checksum {
+            bytes = resummed(bytes);
+        }
         let length = bytes.len() as u64;
         let seen = run(&tables, bytes);
         let expected = match seen.reason {
@@ -345,9 +364,14 @@ proptest! {
             Reason::ReplyUnresolved | Reason::BackendUnresolved => {
                 seen.verdict == Verdict::Pass && seen.changed
             }
-            Reason::TtlExpired | Reason::NoBackend | Reason::TooBig | Reason::NoNextHop => {
+            Reason::NoBackend | Reason::NoNextHop => {
                 seen.verdict == Verdict::Drop && !seen.changed
             }
+            // Told to the sender, if that is a single host.
+            Reason::TtlExpired | Reason::TooBig => match seen.verdict {
+                Verdict::Transmit => seen.changed,
+                verdict => verdict == Verdict::Drop && !seen.changed,
+            },
             _ => seen.verdict == Verdict::Pass && !seen.changed,
         };
         prop_assert!(expected, "{:?}", seen);

@@ -7,15 +7,20 @@
 
 use core::hint::cold_path;
 
-use super::{Outcome, Tables, choose::is_alive, tables::Added};
+use super::{
+    Outcome, Tables,
+    choose::is_alive,
+    forward::{tags, too_big},
+    tables::Added,
+};
 use crate::{
     abi::{
-        AddrBe, BACKEND_RESOLVED, Backend, Flow, FlowKey, FlowState, Reason, Return, Scratch,
-        Service, is_v4_mapped, v4_mapped,
+        AddrBe, BACKEND_RESOLVED, BACKEND_TAGGED, Backend, Flow, FlowKey, FlowState, Reason,
+        Return, Scratch, Service, is_v4_mapped, v4_mapped,
     },
     flow::{is_over, next_state},
     parse::Packet,
-    rewrite::{self, Hop},
+    rewrite::{self, Hop, icmp::Refusal},
     wire::{Frame, transport},
 };
 
@@ -24,30 +29,36 @@ const PORT_TRIES: u32 = 16;
 
 /// `full-nat`: the packet gets another source and destination.
 #[inline(always)]
-pub(super) fn both_ends<F: Frame, T: Tables>(
+pub(super) fn both_ends<const RARE: bool, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet,
     service: &Service,
     hash: u32,
+    bytes: u64,
 ) -> Option<Outcome> {
     cold_path();
-    let bytes = frame.len() as u64;
     let mut scratch = tables.scratch()?;
     let scratch = &mut *scratch;
     scratch.key = packet.flow();
     if !known_flow(tables, packet, service, scratch)
-        && let Some(reason) = new_flow(tables, packet, service, hash, scratch)
+        && let Some(unopened) = new_flow(tables, packet, service, hash, scratch)
     {
-        return Some(Outcome::drop(service.id, reason));
+        return Some(match unopened {
+            Unopened::TooBig(most) => Outcome::refuse(service.id, Refusal::TooBig(most)),
+            Unopened::For(reason) => Outcome::drop(service.id, reason),
+        });
     }
     let flow = &scratch.flow;
     let Some(backend) = tables.backend(flow.backend) else {
         return Some(Outcome::drop(service.id, Reason::NoBackend));
     };
+    if !RARE && backend.flags & BACKEND_TAGGED != 0 {
+        return Some(Outcome::rare());
+    }
     let resolved = backend.flags & BACKEND_RESOLVED != 0;
-    if resolved && packet.ip_len > backend.mtu {
-        return Some(Outcome::drop(service.id, Reason::TooBig));
+    if resolved && let Some(most) = too_big(packet, backend, None) {
+        return Some(Outcome::refuse(service.id, Refusal::TooBig(most)));
     }
     let hop = if resolved { Hop::Here } else { Hop::Later };
     let source = (&flow.source_be, flow.source_port_be);
@@ -58,7 +69,16 @@ pub(super) fn both_ends<F: Frame, T: Tables>(
     }
     rewrite::link(frame, &backend.link)?;
     tables.count_backend(flow.backend, bytes);
-    Some(Outcome::send(service.id, Reason::Forwarded, backend.ifindex))
+    let sent = Outcome::send(service.id, Reason::Forwarded, backend.ifindex);
+    Some(sent.tagged(tags::<RARE, T>(tables, backend, flow.backend)))
+}
+
+/// Why a flow was not opened.
+enum Unopened {
+    /// Its packet is larger than so many bytes.
+    TooBig(u32),
+    /// Something else.
+    For(Reason),
 }
 
 /// Whether the flow is remembered, and not over: then it is in the scratch memory.
@@ -111,8 +131,7 @@ const fn way_back_key(flow: &Flow, protocol: u8) -> FlowKey {
     }
 }
 
-/// Opens a flow: picks its backend and source, and remembers both ways. Says why the packet must be
-/// dropped, if it must.
+/// Opens a flow: picks its backend and source, and remembers both ways. Says why not, if it cannot.
 #[inline(always)]
 fn new_flow<T: Tables>(
     tables: &T,
@@ -120,17 +139,19 @@ fn new_flow<T: Tables>(
     service: &Service,
     hash: u32,
     scratch: &mut Scratch,
-) -> Option<Reason> {
+) -> Option<Unopened> {
     if !packet.opens_flow && packet.protocol != transport::UDP {
-        return Some(Reason::UnknownFlow);
+        return Some(Unopened::For(Reason::UnknownFlow));
     }
     let id = tables.slot(service.ring_base + (hash & service.ring_mask)).owner();
     let backend = match tables.backend(id) {
         Some(backend) if id != 0 => backend,
-        _ => return Some(Reason::NoBackend),
+        _ => return Some(Unopened::For(Reason::NoBackend)),
     };
-    if backend.flags & BACKEND_RESOLVED != 0 && packet.ip_len > backend.mtu {
-        return Some(Reason::TooBig);
+    if backend.flags & BACKEND_RESOLVED != 0
+        && let Some(most) = too_big(packet, backend, None)
+    {
+        return Some(Unopened::TooBig(most));
     }
     let state = if packet.opens_flow { FlowState::Opening } else { FlowState::Open };
     scratch.flow = Flow::new(id, service.id, tables.now(), 0, state);
@@ -140,7 +161,7 @@ fn new_flow<T: Tables>(
     scratch.way = way_back(packet, &scratch.flow);
     scratch.way_key = way_back_key(&scratch.flow, packet.protocol);
     if let Some(reason) = take_free_port(tables, service, hash, scratch) {
-        return Some(reason);
+        return Some(Unopened::For(reason));
     }
     scratch.flow.source_port_be = scratch.way_key.dst_port_be;
     scratch.key = packet.flow();
@@ -148,7 +169,7 @@ fn new_flow<T: Tables>(
         return None;
     }
     tables.forget_way_back(&scratch.way_key);
-    Some(Reason::FlowTableFull)
+    Some(Unopened::For(Reason::FlowTableFull))
 }
 
 /// Takes the first free source port from a place on that the hash tells: it is in the key of the way

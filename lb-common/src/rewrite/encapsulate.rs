@@ -60,29 +60,27 @@ pub fn encapsulate<F: Frame>(
     let protocol = if tunnel.gue { transport::UDP } else { inner };
     let length = packet.ip_len + if tunnel.gue { UDP_LEN } else { 0 };
     frame.grow_head(tunnel.bytes())?;
-    let payload = if tunnel.outer_v4 {
-        outer_v4(frame, class, protocol, length, source[3], destination[3])?;
-        ipv4::PAYLOAD
-    } else {
-        frame.write(eth::TYPE, eth::IPV6_BE)?;
-        // Version, class, and the flow's hash as flow label (RFC 6438).
-        let first = 6 << 28 | u32::from(class) << 20 | hash & 0xf_ffff;
-        let [high, low] = length.to_be_bytes();
-        let second = u32::from_ne_bytes([high, low, protocol, tunnel::TTL]);
-        frame.write(ipv6::VERSION, pair(first.to_be(), second))?;
-        write_addr(frame, ipv6::SRC, source)?;
-        write_addr(frame, ipv6::DST, destination)?;
-        ipv6::PAYLOAD
-    };
+    // The last words first: where they can be written, those before them can.
     if tunnel.gue {
+        let at = if tunnel.outer_v4 { ipv4::PAYLOAD } else { ipv6::PAYLOAD };
         // The high bits of the hash, because the low ones are alike for all flows of a slot.
         let port = tunnel::GUE_FIRST_SOURCE_PORT | (hash >> 18) as u16;
         let ([a, b], [c, d]) = (port.to_be_bytes(), tunnel::GUE_PORT.to_be_bytes());
         let [high, low] = length.to_be_bytes();
         let words = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([high, low, 0, 0]));
-        frame.write(payload + transport::SRC_PORT, pair(words.0, words.1))?;
+        frame.write(at + transport::SRC_PORT, pair(words.0, words.1))?;
     }
-    Some(())
+    if tunnel.outer_v4 {
+        return outer_v4(frame, class, protocol, length, source[3], destination[3]);
+    }
+    // Version, class, and the flow's hash as flow label (RFC 6438).
+    let first = 6 << 28 | u32::from(class) << 20 | hash & 0xf_ffff;
+    let [high, low] = length.to_be_bytes();
+    let second = u32::from_ne_bytes([high, low, protocol, tunnel::TTL]);
+    write_addr(frame, ipv6::DST, destination)?;
+    write_addr(frame, ipv6::SRC, source)?;
+    frame.write(ipv6::VERSION, pair(first.to_be(), second))?;
+    frame.write(eth::TYPE, eth::IPV6_BE)
 }
 
 #[inline(always)]
@@ -107,11 +105,11 @@ fn outer_v4<F: Frame>(
         .added(source_be)
         .added(destination_be)
         .checksum();
-    frame.write(eth::TYPE, eth::IPV4_BE)?;
-    frame.write(ipv4::VERSION_IHL, pair(first, second))?;
     let [high, low] = checksum.to_ne_bytes();
+    frame.write(ipv4::SRC, pair(source_be, destination_be))?;
     frame.write(ipv4::TTL, u32::from_ne_bytes([third[0], third[1], high, low]))?;
-    frame.write(ipv4::SRC, pair(source_be, destination_be))
+    frame.write(ipv4::VERSION_IHL, pair(first, second))?;
+    frame.write(eth::TYPE, eth::IPV4_BE)
 }
 
 /// Type of service, or traffic class.

@@ -15,7 +15,7 @@ use crate::{frame::XdpFrame, maps::MapTables};
 #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]
 #[xdp]
 fn shunt_decap(ctx: XdpContext) -> u32 {
-    match decap::process(&mut XdpFrame::new(&ctx), &MapTables) {
+    match decap::process(&mut XdpFrame::<false>::new(&ctx), &MapTables) {
         Verdict::Drop => xdp_action::XDP_DROP,
         _ => xdp_action::XDP_PASS,
     }

@@ -28,7 +28,8 @@ use crate::{
     config,
     dataplane::{
         Dataplane,
-        netlink::{Links, Netlink, NextHops},
+        attach::Place,
+        netlink::{Links, Netlink, NextHops, vlan},
     },
     health::{self, Checks, Report},
     model::{AttachMode, Change, ChangeError, Desired},
@@ -293,15 +294,15 @@ impl Controller {
         let addresses: BTreeSet<_> = configured.chain(leaving).collect();
         self.next_hops = self.netlink.next_hops(addresses, &self.links).await?;
         // The kernel drops the entries of interfaces that go.
-        let present: BTreeSet<u32> =
-            self.links.values().filter(|link| !link.loopback).map(|link| link.index).collect();
-        self.image.interfaces.retain(|ifindex| present.contains(ifindex));
+        let redirectable = vlan::redirectable(&self.links);
+        self.image.interfaces.retain(|ifindex| redirectable.contains(ifindex));
         self.down = self.checks.down(desired);
         let inputs = Inputs {
             desired,
             down: &self.down,
             targets: &targets(&self.next_hops),
-            interfaces: &present,
+            interfaces: &redirectable,
+            vlans: &vlan::vlans(&self.links),
             unreferenced: &self.unreferenced,
             tick: sweep::tick(),
         };
@@ -318,14 +319,15 @@ impl Controller {
     /// Attaches where the program is not attached yet, or where an interface has come back.
     fn attach(&mut self, desired: &Desired) -> Result<()> {
         for interface in &desired.interfaces {
-            let Some(link) = self.links.get(&interface.name) else {
+            let found = self.links.get(&interface.name);
+            let (Some(link), Some(place)) = (found, Place::of(&interface.name, &self.links)) else {
                 self.attached.remove(&interface.name);
                 continue;
             };
             if self.attached.get(&interface.name) == Some(&link.index) {
                 continue;
             }
-            let mode = self.dataplane.attach(interface)?;
+            let mode = self.dataplane.attach(&place, interface.mode)?;
             self.attached.insert(interface.name.clone(), link.index);
             let mode = mode.or(link.attached).map_or("an unknown", AttachMode::name);
             info!("attached to {} in {mode} mode", interface.name);

@@ -1,5 +1,6 @@
 //! What on this host keeps packets from flowing, and what to do about it.
 
+mod interfaces;
 mod sources;
 
 use std::{fs, net::IpAddr};
@@ -7,7 +8,7 @@ use std::{fs, net::IpAddr};
 use crate::{
     dataplane::netlink::{Links, NextHops},
     health::Checks,
-    model::{AttachMode, Desired, Forward, Name},
+    model::{Desired, Forward, Name},
 };
 
 /// Every problem, as a sentence that says what to do.
@@ -18,11 +19,12 @@ pub(super) fn problems(
     local: &[(u32, IpAddr)],
 ) -> Vec<String> {
     let mut found = Vec::new();
-    interfaces(desired, links, &mut found);
+    interfaces::check(desired, links, &mut found);
     vip_interfaces(desired, links, &mut found);
-    sysctls(desired, local, &mut found);
+    sysctls(desired, links, local, &mut found);
     sources::check(desired, local, &mut found);
-    next_hop_interfaces(desired, next_hops, &mut found);
+    interfaces::check_next_hops(desired, links, next_hops, &mut found);
+    interfaces::check_replies(desired, links, &mut found);
     for (address, next_hop) in next_hops {
         if let Err(reason) = next_hop {
             found.push(format!("backend {address}: {reason}"));
@@ -59,20 +61,6 @@ pub(super) fn pool_down(pool: &Name, fails_open: bool) -> String {
     }
 }
 
-fn interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
-    for interface in &desired.interfaces {
-        let name = &interface.name;
-        match links.get(name).map(|link| link.attached) {
-            None => found.push(format!("interface {name} has gone; packets are taken up again when it comes back")),
-            Some(None) => found.push(format!("the program is not attached to {name}; the log says why")),
-            Some(Some(AttachMode::Generic)) if interface.mode == AttachMode::Auto => found.push(format!(
-                "{name} runs the program in generic mode, which is slower: its driver, MTU or settings rule out native mode (the log says which)"
-            )),
-            Some(Some(_)) => {}
-        }
-    }
-}
-
 fn vip_interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
     for (name, service) in &desired.services {
         if let Some(interface) = &service.vip_interface
@@ -88,7 +76,7 @@ fn vip_interfaces(desired: &Desired, links: &Links, found: &mut Vec<String>) {
 
 /// Replies in `nat` and `full-nat` are routed by the kernel's tables, which it consults only where it may
 /// forward.
-fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) {
+fn sysctls(desired: &Desired, links: &Links, local: &[(u32, IpAddr)], found: &mut Vec<String>) {
     for ipv4 in [true, false] {
         let vips: Vec<IpAddr> = desired
             .services
@@ -103,10 +91,12 @@ fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) 
         let family = if ipv4 { "ipv4" } else { "ipv6" };
         for interface in &desired.interfaces {
             let name = &interface.name;
-            if is_off(&format!("{family}/conf/{name}/forwarding")) {
-                found.push(format!(
-                    "`nat` and `full-nat` need forwarding on {name}, or no reply gets back to its client: sysctl -w net.{family}.conf.{name}.forwarding=1"
-                ));
+            for name in interfaces::runs_on(name, links) {
+                if is_off(&format!("{family}/conf/{name}/forwarding")) {
+                    found.push(format!(
+                        "`nat` and `full-nat` need forwarding on {name}, or no reply gets back to its client: sysctl -w net.{family}.conf.{name}.forwarding=1"
+                    ));
+                }
             }
             let vip_is_local = vips.iter().any(|vip| local.iter().any(|(_, ip)| ip == vip));
             let refuses_local = ipv4
@@ -123,17 +113,4 @@ fn sysctls(desired: &Desired, local: &[(u32, IpAddr)], found: &mut Vec<String>) 
 
 fn is_off(sysctl: &str) -> bool {
     fs::read_to_string(format!("/proc/sys/net/{sysctl}")).is_ok_and(|value| value.trim() == "0")
-}
-
-fn next_hop_interfaces(desired: &Desired, next_hops: &NextHops, found: &mut Vec<String>) {
-    for (address, next_hop) in next_hops {
-        if let Ok(next_hop) = next_hop
-            && !desired.interfaces.iter().any(|interface| interface.name == next_hop.interface)
-        {
-            let interface = &next_hop.interface;
-            found.push(format!(
-                "backend {address} is reached through {interface}, which is no [[interface]]: its replies are not seen there, and many drivers send redirected packets only with a program attached; add an [[interface]] for {interface}"
-            ));
-        }
-    }
 }

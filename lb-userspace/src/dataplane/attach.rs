@@ -1,5 +1,9 @@
 //! Attaching the program to interfaces, by links that are pinned and outlive the daemon.
 
+mod place;
+#[cfg(test)]
+mod tests;
+
 use std::{error::Error as _, fs, io, path::Path};
 
 use aya::programs::{
@@ -9,20 +13,29 @@ use aya::programs::{
 };
 use tracing::{info, warn};
 
+pub use self::place::{Place, refuses_redirects};
 use super::{Dataplane, DataplaneError, pins};
-use crate::model::{AttachMode, Interface};
+use crate::model::AttachMode;
 
 impl Dataplane {
     /// Attaches the program to an interface. A link pinned by an earlier daemon is taken over: its
     /// program is replaced atomically, no packet is missed. Says which mode it came to, or `None`
     /// where the link that was taken over decided that.
-    pub fn attach(&mut self, interface: &Interface) -> Result<Option<AttachMode>, DataplaneError> {
-        let pin = pins::link_path(&self.pin_dir, &interface.name);
+    pub fn attach(
+        &mut self,
+        place: &Place<'_>,
+        mode: AttachMode,
+    ) -> Result<Option<AttachMode>, DataplaneError> {
+        let pin = pins::link_path(&self.pin_dir, place.name);
         let program = self.program()?;
-        if take_over(program, &interface.name, &pin) {
+        if take_over(program, place.name, &pin) {
             return Ok(None);
         }
-        Ok(Some(attach(program, &interface.name, interface.mode, &pin)?.mode))
+        if let Some(reason) = place.unsuited() {
+            let interface = place.name.to_owned();
+            return Err(DataplaneError::Attach { interface, mode: mode.name(), reason });
+        }
+        Ok(Some(attach(program, place, mode, &pin)?.mode))
     }
 
     /// Interfaces that the program is attached to.
@@ -60,19 +73,19 @@ pub(super) struct Attached {
 /// Attaches a program to an interface, and pins the link.
 pub(super) fn attach(
     program: &mut Xdp,
-    interface: &str,
+    place: &Place<'_>,
     mode: AttachMode,
     pin: &Path,
 ) -> Result<Attached, DataplaneError> {
     if mode != AttachMode::Auto {
-        attach_as(program, interface, mode, pin)?;
+        attach_as(program, place, mode, pin)?;
         return Ok(Attached { mode, fell_back: None });
     }
-    let Err(error) = attach_as(program, interface, AttachMode::Native, pin) else {
+    let Err(error) = attach_as(program, place, AttachMode::Native, pin) else {
         return Ok(Attached { mode: AttachMode::Native, fell_back: None });
     };
     warn!("{error}; falling back to generic mode, which is slower");
-    attach_as(program, interface, AttachMode::Generic, pin)?;
+    attach_as(program, place, AttachMode::Generic, pin)?;
     Ok(Attached { mode: AttachMode::Generic, fell_back: Some(error) })
 }
 
@@ -98,7 +111,7 @@ fn replace_program(program: &mut Xdp, pinned: PinnedLink) -> Result<(), String> 
 
 fn attach_as(
     program: &mut Xdp,
-    interface: &str,
+    place: &Place<'_>,
     mode: AttachMode,
     pin: &Path,
 ) -> Result<(), DataplaneError> {
@@ -106,13 +119,13 @@ fn attach_as(
         AttachMode::Generic => XdpMode::Skb,
         AttachMode::Native | AttachMode::Auto => XdpMode::Driver,
     };
-    let name = || interface.to_owned();
+    let name = || place.name.to_owned();
     let refused = |error: ProgramError| DataplaneError::Attach {
         interface: name(),
         mode: mode.name(),
-        reason: explain(&error),
+        reason: explain(&error, place),
     };
-    let id = program.attach(interface, xdp_mode).map_err(refused)?;
+    let id = program.attach(place.name, xdp_mode).map_err(refused)?;
     let link = program.take_link(id).map_err(refused)?;
     let link = FdLink::try_from(link)
         .map_err(|source| DataplaneError::Link { interface: name(), source })?;
@@ -132,17 +145,27 @@ fn reason(error: &ProgramError) -> String {
 }
 
 /// What the kernel said, and what to do about it.
-fn explain(error: &ProgramError) -> String {
+fn explain(error: &ProgramError, place: &Place<'_>) -> String {
     if let ProgramError::UnknownInterface { name } = error {
         return format!("there is no interface `{name}`; `ip link` shows those there are");
     }
-    let hint = match os_error(error) {
+    format!("{}; {}", reason(error), hint(os_error(error), place))
+}
+
+/// What to do about an error of the system.
+fn hint(error: Option<i32>, place: &Place<'_>) -> String {
+    let hint = match error {
         Some(libc::EBUSY | libc::EEXIST) => {
-            "another XDP program is attached there; remove it first (`ip link set dev IFACE xdp off`)"
+            let taken = "another XDP program is attached there, or to an interface on top of it (bond, bridge, VLAN); remove it first (`ip link set dev IFACE xdp off`)";
+            return match place.port() {
+                Some(port) => format!("{taken}; {port}"),
+                None => taken.to_owned(),
+            };
         }
-        Some(libc::EOPNOTSUPP) => {
-            "its driver cannot run XDP programs; use mode `generic` or `auto`"
-        }
+        Some(libc::EOPNOTSUPP) => match place.native() {
+            Some(native) => return native,
+            None => "its driver cannot run XDP programs; use mode `generic` or `auto`",
+        },
         Some(libc::EINVAL | libc::ERANGE | libc::E2BIG) => {
             "often the MTU is too large for XDP, or large receive offload is on"
         }
@@ -152,7 +175,7 @@ fn explain(error: &ProgramError) -> String {
         }
         _ => "`dmesg` may say more",
     };
-    format!("{}; {hint}", reason(error))
+    hint.to_owned()
 }
 
 fn os_error(error: &ProgramError) -> Option<i32> {

@@ -17,7 +17,7 @@ use self::lists::Maps;
 pub use self::lists::{Lists, Packets};
 use super::{
     DataplaneError,
-    attach::{attach, take_over},
+    attach::{Place, attach, take_over},
     object::DECAP_OBJECT,
     pins, program, refused,
 };
@@ -126,7 +126,9 @@ impl Decapsulator {
         if take_over(program, interface, &pin) {
             return Ok(Placed::Replaced);
         }
-        let attached = attach(program, interface, mode, &pin)?;
+        // Whatever it is: what is said of other kinds is about the balancer.
+        let place = Place { name: interface, ..Place::default() };
+        let attached = attach(program, &place, mode, &pin)?;
         Ok(Placed::Attached(attached.mode, attached.fell_back))
     }
 

@@ -14,7 +14,10 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    abi::{ABI_VERSION, Backend, Counter, Endpoint, Meta, Origin, ServerId, Service},
+    abi::{
+        ABI_VERSION, AddrBe, BACKEND_TAGGED, Backend, Counter, Endpoint, Explanation, Meta, Origin,
+        ServerId, Service, Vlan,
+    },
     limits::{self, CHUNK_SLOTS, REASONS_PER_SERVICE, RING_CHUNKS, maps},
 };
 
@@ -30,8 +33,12 @@ pub(super) struct Maps {
     backends: Array<MapData, Backend>,
     origins: HashMap<MapData, Endpoint, Origin>,
     servers: HashMap<MapData, ServerId, u32>,
+    vips: HashMap<MapData, AddrBe, u32>,
+    tags: Array<MapData, u32>,
+    vlans: HashMap<MapData, u32, Vlan>,
     direct_seen: Array<MapData, u32>,
     interfaces: DevMapHash<MapData>,
+    explanation: Array<MapData, Explanation>,
     pub(super) packet_counters: PerCpuArray<MapData, Counter>,
     pub(super) backend_counters: PerCpuArray<MapData, Counter>,
 }
@@ -56,8 +63,12 @@ impl Maps {
             backends: take(ebpf, maps::BACKENDS)?,
             origins: take(ebpf, maps::ORIGINS)?,
             servers: take(ebpf, maps::SERVER_IDS)?,
+            vips: take(ebpf, maps::VIPS)?,
+            tags: take(ebpf, maps::TAGS)?,
+            vlans: take(ebpf, maps::VLANS)?,
             direct_seen: take(ebpf, maps::DIRECT_SEEN)?,
             interfaces: take(ebpf, maps::INTERFACES)?,
+            explanation: take(ebpf, maps::EXPLANATION)?,
             packet_counters: take(ebpf, maps::PACKET_COUNTERS)?,
             backend_counters: take(ebpf, maps::BACKEND_COUNTERS)?,
         })
@@ -91,6 +102,18 @@ impl Maps {
             Op::DeleteOrigin(key) => {
                 absent_is_fine(self.origins.remove(key)).map_err(failed(maps::ORIGINS))
             }
+            Op::PutVip(addr, id) => self.vips.insert(addr, id, 0).map_err(failed(maps::VIPS)),
+            Op::DeleteVip(addr) => {
+                absent_is_fine(self.vips.remove(addr)).map_err(failed(maps::VIPS))
+            }
+            Op::PutTags(backend, tags) => self.put_tags(*backend, *tags),
+            Op::DeleteTags(backend) => self.put_tags(*backend, 0),
+            Op::PutVlan(ifindex, vlan) => {
+                self.vlans.insert(ifindex, vlan, 0).map_err(failed(maps::VLANS))
+            }
+            Op::DeleteVlan(ifindex) => {
+                absent_is_fine(self.vlans.remove(ifindex)).map_err(failed(maps::VLANS))
+            }
             Op::PutServer(key, backend) => {
                 self.servers.insert(key, backend, 0).map_err(failed(maps::SERVER_IDS))
             }
@@ -112,6 +135,10 @@ impl Maps {
         }
     }
 
+    fn put_tags(&mut self, backend: u32, tags: u32) -> Result<(), DataplaneError> {
+        self.tags.set(backend, tags, 0).map_err(failed(maps::TAGS))
+    }
+
     fn reset_backend(&mut self, id: u32) -> Result<(), DataplaneError> {
         let zero = zero_counter(maps::BACKEND_COUNTERS)?;
         self.backend_counters.set(id, zero, 0).map_err(failed(maps::BACKEND_COUNTERS))?;
@@ -124,6 +151,11 @@ impl Maps {
             self.packet_counters.set(index, zero, 0).map_err(failed(maps::PACKET_COUNTERS))?;
         }
         Ok(())
+    }
+
+    /// What the last test run of the program that explains packets found.
+    pub(super) fn explanation(&self) -> Result<Explanation, DataplaneError> {
+        self.explanation.get(&0, 0).map_err(failed(maps::EXPLANATION))
     }
 
     /// Who reads slots beside this.
@@ -145,6 +177,11 @@ impl Maps {
             if backend.identity != 0 {
                 image.backends.insert(id, backend);
             }
+            // Those of others have no meaning.
+            if backend.flags & BACKEND_TAGGED != 0 {
+                let tags = self.tags.get(&id, 0).map_err(failed(maps::TAGS))?;
+                image.tags.insert(id, tags);
+            }
         }
         for entry in &self.origins {
             let (key, origin) = entry.map_err(failed(maps::ORIGINS))?;
@@ -153,6 +190,14 @@ impl Maps {
         for entry in &self.servers {
             let (key, backend) = entry.map_err(failed(maps::SERVER_IDS))?;
             image.servers.insert(key, backend);
+        }
+        for entry in &self.vips {
+            let (addr, id) = entry.map_err(failed(maps::VIPS))?;
+            image.vips.insert(addr, id);
+        }
+        for entry in &self.vlans {
+            let (ifindex, vlan) = entry.map_err(failed(maps::VLANS))?;
+            image.vlans.insert(ifindex, vlan);
         }
         for ifindex in self.interfaces.keys() {
             image.interfaces.insert(ifindex.map_err(failed(maps::INTERFACES))?);
@@ -216,7 +261,7 @@ impl Rings {
     }
 }
 
-fn take<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DataplaneError>
+pub(super) fn take<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DataplaneError>
 where
     M: TryFrom<Map, Error = MapError>,
 {

@@ -9,7 +9,8 @@ use std::{
 use lb_common::{
     abi::{
         AddrBe, BACKEND_DEAD, BACKEND_EXPIRED, BACKEND_LEAVING, BACKEND_LIMITED, BACKEND_RESOLVED,
-        BACKEND_SHARED, Backend, Endpoint, ForwardMode, ServerId, Service, Tracking, v4_mapped,
+        BACKEND_SHARED, BACKEND_TAGGED, Backend, Endpoint, ForwardMode, ServerId, Service,
+        Tracking, Vlan, v4_mapped,
     },
     hash, limits, maglev,
     slot::{Alive, Slot},
@@ -24,8 +25,10 @@ use crate::model::{
 /// Where packets to a backend go, as the tables want it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Target {
-    /// Outgoing interface.
+    /// Outgoing interface: of a VLAN interface the one that its frames leave by.
     pub ifindex: u32,
+    /// The VLAN tags that frames leave with, as [`Vlan`] has them.
+    pub tags: u32,
     /// MAC address of the next hop.
     pub mac: [u8; 6],
     /// MAC address of the outgoing interface.
@@ -53,6 +56,8 @@ pub struct Inputs<'a> {
     pub targets: &'a Targets,
     /// Interfaces that packets may be redirected to.
     pub interfaces: &'a BTreeSet<u32>,
+    /// VLAN interfaces that replies may leave by.
+    pub vlans: &'a BTreeMap<u32, Vlan>,
     /// Ids of backends that no remembered flow names.
     pub unreferenced: &'a BTreeSet<u32>,
     /// The present tick.
@@ -80,9 +85,10 @@ impl Ids {
 
 /// The tables that shall be. Ids, places and moving slots are kept from the tables that are.
 pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutError> {
-    let Inputs { desired, interfaces, .. } = *inputs;
+    let Inputs { desired, interfaces, vlans, .. } = *inputs;
     let mut layout = Layout::of(present);
-    let mut image = Image { interfaces: interfaces.clone(), ..Image::default() };
+    let mut image =
+        Image { interfaces: interfaces.clone(), vlans: vlans.clone(), ..Image::default() };
     for (name, pool) in &desired.pools {
         for address in pool.backends.keys() {
             let identity = identity(name, *address);
@@ -100,9 +106,13 @@ pub fn compile(inputs: &Inputs<'_>, present: &Image) -> Result<Image, LayoutErro
         if let Some(pool) = desired.pools.get(&service.pool) {
             let id = add_service(inputs, &mut image, &mut layout, service, pool, present, &alive)?;
             origins.add(service, pool, id, &layout);
+            let (addr_be, _) = address_be(service.listen.address);
+            // The lowest id, whatever the order of the services.
+            image.vips.entry(addr_be).and_modify(|first| *first = id.min(*first)).or_insert(id);
         }
     }
     drop_forgotten(inputs, &mut image, present);
+    image.tags = tags(inputs, &image.backends);
     keep_server_ids(&mut image, present);
     origins.keep_leftovers(&image, present);
     let shared = origins.write(&mut image, present);
@@ -152,10 +162,22 @@ fn leftover(inputs: &Inputs<'_>, present: &Backend) -> Backend {
 fn resolve(entry: &mut Backend, target: Option<&Target>) {
     let Some(target) = target else { return };
     entry.flags |= BACKEND_RESOLVED;
+    if target.tags != 0 {
+        entry.flags |= BACKEND_TAGGED;
+    }
     entry.ifindex = target.ifindex;
     entry.link = link(target.mac, target.source_mac);
     entry.mtu = u16::try_from(target.mtu).unwrap_or(u16::MAX);
     entry.source_be = address_be((target.source, 0).into()).0;
+}
+
+/// The VLAN tags of frames to those backends that have any.
+fn tags(inputs: &Inputs<'_>, backends: &BTreeMap<u32, Backend>) -> BTreeMap<u32, u32> {
+    let tagged = backends.iter().filter(|(_, backend)| backend.flags & BACKEND_TAGGED != 0);
+    let with_tags = tagged.filter_map(|(id, backend)| {
+        Some((*id, inputs.targets.get(&address_of(backend).ip())?.tags))
+    });
+    with_tags.collect()
 }
 
 /// Marks an entry as leaving: since now, or since when it was marked before. When its time is over,

@@ -10,13 +10,14 @@ mod sharing;
 mod simulation;
 mod small_changes;
 mod sweeping;
+mod vlans;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
-use lb_common::slot::Slot;
+use lb_common::{abi::Vlan, slot::Slot};
 
 use super::{
     Image, Op,
@@ -34,6 +35,7 @@ struct World {
     desired: Desired,
     targets: Targets,
     interfaces: BTreeSet<u32>,
+    vlans: BTreeMap<u32, Vlan>,
     down: Down,
     unreferenced: BTreeSet<u32>,
     tick: u32,
@@ -58,6 +60,7 @@ impl World {
             desired,
             targets: Targets::new(),
             interfaces: BTreeSet::from([2]),
+            vlans: BTreeMap::new(),
             down: Down::new(),
             unreferenced: BTreeSet::new(),
             tick: 1000,
@@ -96,6 +99,12 @@ impl World {
         self
     }
 
+    /// With the next hop of a backend known, which frames get to with VLAN tags.
+    fn tagged(mut self, address: &str, tags: u32) -> Self {
+        self.targets.insert(address.parse().unwrap(), Target { tags, ..target(1) });
+        self
+    }
+
     fn backend_mut(&mut self, pool: &str, address: &str) -> &mut Backend {
         let pool = self.desired.pools.get_mut(&name(pool)).unwrap();
         pool.backends.get_mut(&address.parse().unwrap()).unwrap()
@@ -112,6 +121,7 @@ impl World {
             down: &self.down,
             targets: &self.targets,
             interfaces: &self.interfaces,
+            vlans: &self.vlans,
             unreferenced: &self.unreferenced,
             tick: self.tick,
         }
@@ -153,6 +163,7 @@ fn target(last: u8) -> Target {
     let ifindex = u32::from(last % 2) + 1;
     Target {
         ifindex,
+        tags: 0,
         mac: [2, 0, 0, 0, 0, last],
         source_mac: [2, 0, 0, 0, 1, last],
         mtu: 1500,

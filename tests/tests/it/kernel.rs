@@ -22,7 +22,9 @@ mod cases;
 mod decap;
 mod fixture;
 mod flow_hash;
+mod fuzz;
 mod host;
+mod limit;
 mod machine;
 mod memory;
 mod network;
@@ -66,7 +68,7 @@ fn assert_none(complaints: &[String]) {
 #[test]
 fn the_table_is_sound() {
     let cases = cases::all(&Links::MADE_UP);
-    assert!(cases.len() >= 900, "{} cases", cases.len());
+    assert!(cases.len() >= 4000, "{} cases", cases.len());
     let mut names = HashSet::new();
     for case in &cases {
         assert!(names.insert(&case.name), "two cases are named {:?}", case.name);
@@ -86,6 +88,14 @@ fn the_host_build_agrees_with_the_table() {
     let links = Links::MADE_UP;
     let rows = Rows::new(&links);
     assert_none(&complaints(&cases::all(&links), "host", |case| host::run(&rows, case)));
+}
+
+/// The stages of rare packets decide on all others, too.
+#[test]
+fn the_stages_agree_with_the_table() {
+    let links = Links::MADE_UP;
+    let rows = Rows::new(&links);
+    assert_none(&complaints(&cases::all(&links), "stages", |case| host::run_as_rare(&rows, case)));
 }
 
 #[test]

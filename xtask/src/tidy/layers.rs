@@ -29,8 +29,10 @@ const LB_COMMON: &[Layer] = &[
     ("limits", &[]),
     ("abi", &["limits"]),
     ("wire", &[]),
-    ("parse", &["wire", "abi"]),
     ("csum", &["abi"]),
+    ("vlan", &["wire"]),
+    ("parse", &["wire", "abi", "csum", "vlan"]),
+    ("limit", &[]),
     ("rewrite", &["wire", "csum", "abi", "parse"]),
     ("hash", &["limits", "abi"]),
     ("time", &[]),
@@ -42,13 +44,13 @@ const LB_COMMON: &[Layer] = &[
         "decide",
         &[
             "limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev", "flow",
-            "quic", "time",
+            "quic", "time", "vlan",
         ],
     ),
     // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
     ("decap", &["limits", "abi", "wire", "parse", "csum", "rewrite", "host"]),
     // Frames and tables in ordinary memory, for the host.
-    ("host", &["limits", "abi", "wire", "slot", "decide"]),
+    ("host", &["limits", "abi", "wire", "parse", "slot", "decide"]),
 ];
 
 const LB_USERSPACE: &[Layer] = &[

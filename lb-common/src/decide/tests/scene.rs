@@ -7,7 +7,7 @@ use etherparse::{PacketBuilder, PacketHeaders, TransportHeader};
 use super::{BACK, BACKEND_LINK, CLIENT_LINK, FRONT, address};
 use crate::{
     abi::{BACKEND_RESOLVED, Backend, ForwardMode, Reason, Service, Tracking, Verdict},
-    decide::{Route, process},
+    decide::Route,
     hash,
     host::{HostFrame, HostTables, addr_be, endpoint},
     slot::Slot,
@@ -166,7 +166,7 @@ pub(super) fn run(tables: &HostTables, frame: Vec<u8>) -> Done {
 /// Runs a frame.
 pub(super) fn run_at(tables: &HostTables, mut frame: HostFrame) -> Done {
     tables.backend_counters.borrow_mut().clear();
-    let verdict = process(&mut frame, tables);
+    let verdict = tables.process(&mut frame);
     let (service, reason) = tables.last.take().expect("every packet is counted");
     let backend = tables.backend_counters.borrow().keys().next().copied().unwrap_or(0);
     Done { verdict, reason, service, backend, frame: frame.into_bytes() }

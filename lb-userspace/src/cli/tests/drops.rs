@@ -112,7 +112,7 @@ async fn json_leaves_out_what_the_table_does() {
         "verdict": "dropped",
         "packets": 2,
         "bytes": 120,
-        "explanation": "Dropped: the time to live (hop limit) ran out.",
+        "explanation": "Dropped: the time to live (hop limit) ran out. The sender is told by ICMP, at most 1,000 times a second.",
     });
     assert_eq!(json("drops web --json").await, json!([ttl_expired]));
     let reasons = async |line: &str| -> Vec<Value> {

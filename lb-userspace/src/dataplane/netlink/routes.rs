@@ -7,13 +7,22 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
+use lb_common::abi::Vlan;
 use rtnetlink::{
     RouteMessageBuilder,
     packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
 };
 
-use super::{Links, Netlink, NetlinkError, host_prefix, neighbours::Neighbours};
+use super::{
+    Link, Links, Netlink, NetlinkError, host_prefix,
+    links::{Kind, by_index},
+    neighbours::Neighbours,
+    vlan,
+};
 use crate::reconcile::compile::Target;
+
+#[cfg(test)]
+mod tests;
 
 /// Where packets to a backend go.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,25 +88,54 @@ impl Netlink {
         links: &Links,
         neighbours: &Neighbours,
     ) -> Result<Result<NextHop, String>, NetlinkError> {
-        let Some((name, link)) = links.iter().find(|(_, link)| link.index == hop.ifindex) else {
-            return Ok(Err(format!("interface {} has gone", hop.ifindex)));
+        let way = match way(hop, links) {
+            Ok(way) => way,
+            Err(reason) => return Ok(Err(reason)),
         };
         let neighbour = neighbours.get(&(hop.ifindex, hop.gateway));
         if neighbour.is_none_or(|neighbour| neighbour.wants_probe) {
             self.probe(hop.ifindex, hop.gateway).await?;
         }
-        Ok(match neighbour.and_then(|neighbour| neighbour.mac) {
-            Some(mac) => {
-                let (ifindex, source_mac, mtu) = (hop.ifindex, link.mac, link.mtu);
-                let target = Target { ifindex, mac, source_mac, mtu, source: hop.source };
-                Ok(NextHop { interface: name.clone(), target })
-            }
-            None => Err(format!(
-                "no answer from {} on {name} yet; check that it is up and on that segment",
-                hop.gateway
-            )),
-        })
+        let mac = neighbour.and_then(|neighbour| neighbour.mac);
+        Ok(mac.map(|mac| next_hop(hop, &way, mac)).ok_or_else(|| {
+            format!(
+                "no answer from {} on {} yet; check that it is up and on that segment",
+                hop.gateway, way.interface
+            )
+        }))
     }
+}
+
+/// The interface that a route leads out of, and how frames leave by it.
+struct Way<'a> {
+    interface: &'a str,
+    link: &'a Link,
+    exit: Vlan,
+}
+
+fn way<'a>(hop: &Hop, links: &'a Links) -> Result<Way<'a>, String> {
+    let (interface, link) = by_index(links, hop.ifindex)
+        .ok_or_else(|| format!("interface {} has gone", hop.ifindex))?;
+    if link.kind == Kind::Bare {
+        return Err(format!(
+            "the route leads out of {interface}, whose packets have no Ethernet header, and the program sends none without; route to {} by an Ethernet interface (`ipip` and `gue` make tunnels of their own)",
+            hop.gateway
+        ));
+    }
+    Ok(Way { interface, link, exit: vlan::exit(interface, link, links)? })
+}
+
+/// The user is told of the interface that the route names; the tables, of the one that frames leave by.
+fn next_hop(hop: &Hop, way: &Way<'_>, mac: [u8; 6]) -> NextHop {
+    let target = Target {
+        ifindex: way.exit.ifindex,
+        tags: way.exit.tags,
+        mac,
+        source_mac: way.link.mac,
+        mtu: way.link.mtu,
+        source: hop.source,
+    };
+    NextHop { interface: way.interface.to_owned(), target }
 }
 
 fn hop(address: IpAddr, route: &RouteMessage) -> Result<Hop, String> {

@@ -5,11 +5,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use lb_common::slot::Slot;
+use lb_common::{
+    abi::{BACKEND_TAGGED, Vlan},
+    slot::Slot,
+};
 use proptest::prelude::*;
 
 use super::{
-    super::{Image, Op, plan},
+    super::{Image, Op, compile::Target, plan},
     World, applied, last_byte, name, target,
 };
 use crate::model::{
@@ -58,14 +61,25 @@ fn service() -> impl Strategy<Value = Service> {
     )
 }
 
+/// Interfaces, and VLANs of some of them.
+fn interfaces() -> impl Strategy<Value = (BTreeSet<u32>, BTreeMap<u32, Vlan>)> {
+    let interfaces = prop::collection::btree_set(1..5_u32, 0..4);
+    let vlans = prop::collection::btree_map(5..9_u32, (1..5_u32, 1..4_u32), 0..4);
+    (interfaces, vlans).prop_map(|(interfaces, vlans)| {
+        let vlans = vlans.into_iter().filter(|(_, (parent, _))| interfaces.contains(parent));
+        let vlans = vlans.map(|(vlan, (ifindex, tags))| (vlan, Vlan { ifindex, tags })).collect();
+        (interfaces, vlans)
+    })
+}
+
 /// A configuration that obeys the rules: services that break one are left out.
 fn world() -> impl Strategy<Value = World> {
     let pools = prop::collection::btree_map(prop::sample::select(&POOLS), pool(), 0..4);
     let services = prop::collection::vec(service(), 0..8);
-    let interfaces = prop::collection::btree_set(1..5_u32, 0..4);
-    (pools, services, interfaces, any::<u8>(), prop::bool::weighted(0.1)).prop_map(
-        |(pools, services, interfaces, known, reseeded)| {
-            let mut world = World { interfaces, ..World::empty() };
+    let known = any::<[u8; 2]>();
+    (pools, services, interfaces(), known, prop::bool::weighted(0.1)).prop_map(
+        |(pools, services, (interfaces, vlans), [known, tagged], reseeded)| {
+            let mut world = World { interfaces, vlans, ..World::empty() };
             world.desired.daemon.seed += u64::from(reseeded);
             world.desired.pools = pools.into_iter().map(|(key, pool)| (name(key), pool)).collect();
             for (number, service) in services.into_iter().enumerate() {
@@ -82,6 +96,8 @@ fn world() -> impl Strategy<Value = World> {
             let resolved = addresses
                 .map(|address| (address.ip(), last_byte(address.ip())))
                 .filter(|(_, last)| known >> (last % 8) & 1 == 1);
+            let tags = |last: u8| u32::from(tagged >> (last % 8) & 1) * u32::from(tagged);
+            let target = |last| Target { tags: tags(last), ..target(last) };
             world.targets = resolved.map(|(ip, last)| (ip, target(last))).collect();
             world
         },
@@ -124,6 +140,11 @@ fn safe(image: &Image) -> bool {
             words.len() == service.ring_mask as usize + 1 && words_safe(image, words)
         })
     }) && image.origins.values().all(|origin| image.backends.contains_key(&origin.backend))
+        && image.vlans.values().all(|vlan| image.interfaces.contains(&vlan.ifindex))
+        && image
+            .backends
+            .iter()
+            .all(|(id, backend)| backend.flags & BACKEND_TAGGED == 0 || image.tags.contains_key(id))
 }
 
 fn check_steps(before: &Image, ops: &[Op]) -> Result<(), TestCaseError> {
@@ -212,6 +233,8 @@ proptest! {
             prop_assert_eq!(&image.services, &wanted.services);
             prop_assert_eq!(&image.backends, &wanted.backends);
             prop_assert_eq!(&image.origins, &wanted.origins);
+            prop_assert_eq!(&image.tags, &wanted.tags);
+            prop_assert_eq!(&image.vlans, &wanted.vlans);
         }
     }
 }

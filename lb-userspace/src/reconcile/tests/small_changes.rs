@@ -90,11 +90,11 @@ fn what_is_referred_to_comes_first_and_goes_last() {
     let service = ["reset-service put-service"; 3].join(" ");
     assert_eq!(
         kinds(&plan(&Image::default(), &image)),
-        format!("put-interface {backend} put-origin put-slots {service}")
+        format!("put-interface {backend} put-origin put-slots {service} put-vip")
     );
     assert_eq!(
         kinds(&plan(&image, &Image::default())),
-        "delete-service delete-origin delete-backend delete-interface"
+        "delete-vip delete-service delete-origin delete-backend delete-interface"
     );
 }
 
@@ -104,6 +104,12 @@ fn kind(op: &Op) -> &'static str {
         Op::ResetBackend(_) => "reset-backend",
         Op::PutBackend(..) => "put-backend",
         Op::PutOrigin(..) => "put-origin",
+        Op::PutTags(..) => "put-tags",
+        Op::PutVlan(..) => "put-vlan",
+        Op::PutVip(..) => "put-vip",
+        Op::DeleteVip(_) => "delete-vip",
+        Op::DeleteTags(_) => "delete-tags",
+        Op::DeleteVlan(_) => "delete-vlan",
         Op::PutServer(..) => "put-server",
         Op::DeleteServer(_) => "delete-server",
         Op::PutSlots(..) => "put-slots",

@@ -11,7 +11,7 @@ use lb_common::{
 
 use super::{
     fixture::SlotRow,
-    memory::{Flow, Memory, WayBack},
+    memory::{Flow, Known, Memory, WayBack},
     services::Spec,
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) input: Vec<u8>,
     /// Bytes of room in front of the frame, if there are few.
     pub(crate) headroom: Option<usize>,
+    /// No ICMP message of the balancer's own may be sent any more.
+    pub(crate) silent: bool,
     pub(crate) expected: Outcome,
     /// Why the kernel cannot be asked, if it cannot.
     pub(crate) host_only: Option<&'static str>,
@@ -82,13 +84,14 @@ pub(crate) struct Draft {
     before: Vec<(u32, Vec<u8>)>,
     memory: Memory,
     headroom: Option<usize>,
+    silent: bool,
     input: Vec<u8>,
 }
 
 /// A frame that arrives on an interface.
 pub(crate) fn case(name: impl Into<String>, ingress: u32, input: Vec<u8>) -> Draft {
     let (before, memory) = (Vec::new(), Memory::default());
-    Draft { name: name.into(), ingress, before, memory, headroom: None, input }
+    Draft { name: name.into(), ingress, before, memory, headroom: None, silent: false, input }
 }
 
 impl Draft {
@@ -108,6 +111,17 @@ impl Draft {
     pub(crate) fn with_ways(mut self, ways: impl IntoIterator<Item = WayBack>) -> Self {
         self.memory.ways.extend(ways);
         self
+    }
+
+    /// With the ports of fragmented packets that are remembered.
+    pub(crate) fn with_fragments(mut self, fragments: impl IntoIterator<Item = Known>) -> Self {
+        self.memory.fragments.extend(fragments);
+        self
+    }
+
+    /// After so many ICMP messages that no more may be sent.
+    pub(crate) fn silent(self) -> Self {
+        Self { silent: true, ..self }
     }
 
     /// With so many bytes of room in front of the frame.
@@ -153,10 +167,42 @@ impl Draft {
         spec: &Spec,
         frame: Vec<u8>,
     ) -> Case {
+        self.delivered(place, verdict, spec, Reason::Forwarded, frame)
+    }
+
+    /// An ICMP error that goes to a backend, by its place among the backends of the service.
+    pub(crate) fn relays_to(
+        self,
+        place: u32,
+        verdict: Verdict,
+        spec: &Spec,
+        frame: Vec<u8>,
+    ) -> Case {
+        self.delivered(place, verdict, spec, Reason::ErrorForwarded, frame)
+    }
+
+    fn delivered(
+        self,
+        place: u32,
+        verdict: Verdict,
+        spec: &Spec,
+        reason: Reason,
+        frame: Vec<u8>,
+    ) -> Case {
         let counter = Counter { packets: 1, bytes: self.input.len() as u64 };
-        let mut case = self.ends(verdict, spec.id, Reason::Forwarded, Some(frame));
+        let mut case = self.ends(verdict, spec.id, reason, Some(frame));
         case.expected.backends = vec![(spec.first_backend + place, counter)];
         case
+    }
+
+    /// Its sender is told something in a frame that goes out of the same interface.
+    pub(crate) fn answers(self, spec: &Spec, reason: Reason, frame: Vec<u8>) -> Case {
+        self.ends(Verdict::Transmit, spec.id, reason, Some(frame))
+    }
+
+    /// An ICMP error that goes to a client.
+    pub(crate) fn gives_back(self, verdict: Verdict, spec: &Spec, frame: Vec<u8>) -> Case {
+        self.ends(verdict, spec.id, Reason::ErrorReturned, Some(frame))
     }
 
     /// Goes out of an interface to a client.
@@ -174,8 +220,8 @@ impl Draft {
             memory: self.memory.clone().sorted(),
             stamped: Vec::new(),
         };
-        let Self { name, ingress, before, memory, headroom, input } = self;
-        Case { name, ingress, before, memory, input, headroom, expected, host_only: None }
+        let Self { name, ingress, before, memory, headroom, silent, input } = self;
+        Case { name, ingress, before, memory, input, headroom, silent, expected, host_only: None }
     }
 }
 
@@ -192,7 +238,14 @@ impl Case {
         ways: impl IntoIterator<Item = WayBack>,
     ) -> Self {
         let (flows, ways) = (flows.into_iter().collect(), ways.into_iter().collect());
-        self.expected.memory = Memory { flows, ways }.sorted();
+        let fragments = self.expected.memory.fragments;
+        self.expected.memory = Memory { flows, ways, fragments }.sorted();
+        self
+    }
+
+    /// With the ports of these fragmented packets remembered afterwards, and no others.
+    pub(crate) fn teaches(mut self, fragments: impl IntoIterator<Item = Known>) -> Self {
+        self.expected.memory.fragments = fragments.into_iter().collect();
         self
     }
 
@@ -219,6 +272,7 @@ impl Case {
         line("backends", &self.expected.backends, &found.backends);
         line("flows", &self.expected.memory.flows, &found.memory.flows);
         line("ways back", &self.expected.memory.ways, &found.memory.ways);
+        line("fragments", &self.expected.memory.fragments, &found.memory.fragments);
         line("stamped", &self.expected.stamped, &found.stamped);
         text.push_str(&hex_diff(&self.expected.frame, &found.frame));
         Some(text)

@@ -1,11 +1,14 @@
 //! The services, backends and routes of all cases, as tables for the host and for the kernel.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use lb_common::{
     abi::{
-        self, AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, Endpoint, ForwardMode, ORIGIN_STATELESS,
-        ORIGIN_TRACKED, Origin, ServerId, Tracking,
+        self, AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, BACKEND_TAGGED, Endpoint, ForwardMode,
+        ORIGIN_STATELESS, ORIGIN_TRACKED, Origin, ServerId, Tracking, Vlan,
     },
     decide::Route,
     host::{HostTables, addr_be, endpoint},
@@ -32,6 +35,9 @@ pub(crate) struct Rows {
     pub(crate) backends: Vec<(u32, abi::Backend)>,
     pub(crate) origins: Vec<(Endpoint, Origin)>,
     pub(crate) servers: Vec<(ServerId, u32)>,
+    /// Words of the VLAN tags of frames to backends.
+    pub(crate) tags: Vec<(u32, u32)>,
+    pub(crate) vlans: Vec<(u32, Vlan)>,
     /// What the kernel's routing table answers; it has its own.
     pub(crate) routes: Vec<(AddrBe, Route)>,
 }
@@ -59,7 +65,8 @@ impl SlotRow {
 impl Rows {
     /// The rows for interfaces with these numbers.
     pub(crate) fn new(links: &Links) -> Self {
-        let mut rows = Self { routes: network::routes(links), ..Self::default() };
+        let (routes, vlans) = (network::routes(links), network::vlans(links));
+        let mut rows = Self { vlans, routes, ..Self::default() };
         for spec in services::all() {
             rows.add(&spec, links);
         }
@@ -81,6 +88,9 @@ impl Rows {
             let id = spec.first_backend + place;
             if !self.backends.iter().any(|(other, _)| *other == id) {
                 self.backends.push((id, backend(spec, place, links)));
+            }
+            if !spec.tags.is_empty() {
+                self.tags.push((id, network::word(spec.tags)));
             }
             self.add_origin(spec, place, &vip);
             if spec.tracking == Tracking::Quic {
@@ -108,6 +118,15 @@ impl Rows {
         self.origins.push((key, Origin { vip_be, port_be, flags, service: spec.id, backend }));
     }
 
+    /// A service at each address of a VIP: the first one.
+    pub(crate) fn vips(&self) -> BTreeMap<AddrBe, u32> {
+        let mut vips = BTreeMap::new();
+        for (vip, service) in &self.services {
+            vips.entry(vip.addr_be).or_insert(service.id);
+        }
+        vips
+    }
+
     /// Tables of the host build in a tick.
     pub(crate) fn host_tables(&self, now: u32) -> HostTables {
         let slots = self.slots.iter().map(|row| (row.index, row.at(now)));
@@ -119,7 +138,10 @@ impl Rows {
             backends: self.backends.iter().copied().collect(),
             origins: self.origins.iter().copied().collect(),
             servers: self.servers.iter().copied().collect(),
+            vips: self.vips().into_iter().collect(),
             routes: self.routes.iter().copied().collect(),
+            tags: self.tags.iter().copied().collect(),
+            vlans: self.vlans.iter().copied().collect(),
             ..HostTables::default()
         }
     }
@@ -172,11 +194,12 @@ fn backend(spec: &Spec, place: u32, links: &Links) -> abi::Backend {
     };
     let of_ring = if spec.ring == Ring::Moving { moving::flags(place) } else { 0 };
     let shared = if spec.shared { BACKEND_SHARED } else { 0 };
+    let tagged = if spec.tags.is_empty() { 0 } else { BACKEND_TAGGED };
     abi::Backend {
         identity: 1,
         addr_be: addr_be(address.ip()),
         port_be: address.port().to_be(),
-        flags: resolved | of_ring | shared,
+        flags: resolved | of_ring | shared | tagged,
         ifindex,
         link: network::link(spec.backend_mac(place), spec.own_mac()),
         mtu: spec.mtu,

@@ -2,15 +2,14 @@
 
 use anyhow::Result;
 use lb_common::{
-    abi::{Counter, Reason},
-    decide::process,
+    abi::{Counter, Reason, Verdict},
     host::{HostFrame, HostTables},
 };
 
 use super::{
     case::{Case, Outcome, Stamped},
     fixture::Rows,
-    memory::{Flow, Memory, WayBack},
+    memory::{Flow, Known, Memory, WayBack},
 };
 
 /// The tick in which everything happens: stamps have to cope with the turn of their 16 bits.
@@ -18,11 +17,27 @@ const NOW: u32 = 0x3_0002;
 
 /// What becomes of the frame on the host build, with fresh tables.
 pub(crate) fn run(rows: &Rows, case: &Case) -> Result<Outcome> {
-    let tables = rows.host_tables(NOW);
+    run_by(HostTables::process, rows, case)
+}
+
+/// The same by the stages alone.
+pub(crate) fn run_as_rare(rows: &Rows, case: &Case) -> Result<Outcome> {
+    run_by(HostTables::process_as_rare, rows, case)
+}
+
+fn run_by(
+    process: impl Fn(&HostTables, &mut HostFrame) -> Verdict,
+    rows: &Rows,
+    case: &Case,
+) -> Result<Outcome> {
+    let mut tables = rows.host_tables(NOW);
+    tables.silent = case.silent;
+    let known = case.memory.fragments.iter().map(|known| known.encode(NOW));
+    tables.fragments.borrow_mut().extend(known);
     tables.flows.borrow_mut().extend(case.memory.flows.iter().map(|flow| flow.encode(NOW)));
     tables.ways_back.borrow_mut().extend(case.memory.ways.iter().map(|way| way.encode(NOW)));
     for (ingress, frame) in &case.before {
-        let _ = process(&mut HostFrame::new(frame.clone(), *ingress), &tables);
+        let _ = process(&tables, &mut HostFrame::new(frame.clone(), *ingress));
     }
     tables.counters.borrow_mut().clear();
     tables.backend_counters.borrow_mut().clear();
@@ -31,7 +46,7 @@ pub(crate) fn run(rows: &Rows, case: &Case) -> Result<Outcome> {
     if let Some(headroom) = case.headroom {
         frame = frame.with_headroom(headroom);
     }
-    let verdict = process(&mut frame, &tables);
+    let verdict = process(&tables, &mut frame);
     let mut counted: Vec<(u32, Reason, Counter)> =
         tables.counters.take().into_iter().map(|((id, reason), n)| (id, reason, n)).collect();
     counted.sort_by_key(|(service, reason, _)| (*service, *reason));
@@ -46,7 +61,10 @@ fn memory(tables: &HostTables) -> Result<Memory> {
     let flows = flows.iter().map(|(key, flow)| Flow::decode(key, flow, NOW));
     let ways = ways.iter().map(|(key, way)| WayBack::decode(key, way, NOW));
     let (flows, ways) = (flows.collect::<Result<_>>()?, ways.collect::<Result<_>>()?);
-    Ok(Memory { flows, ways }.sorted())
+    let fragments = tables.fragments.borrow();
+    let fragments = fragments.iter().map(|(key, ports)| Known::decode(key, *ports, NOW));
+    let fragments = fragments.collect::<Result<_>>()?;
+    Ok(Memory { flows, ways, fragments }.sorted())
 }
 
 fn stamped(rows: &Rows, tables: &HostTables) -> Result<Vec<Stamped>> {

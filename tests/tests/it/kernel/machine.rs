@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{DevMapHash, Map, MapData},
+    maps::{DevMapHash, Map, MapData, ProgramArray},
     programs::{TestRun, TestRunOptions, Xdp},
 };
 use lb_common::{
     abi::Verdict,
-    limits::{PROGRAM, maps},
+    limits::{EXPLAIN_PROGRAM, PROGRAM, Stage, maps},
     time::tick,
 };
 use lb_userspace::dataplane::object::OBJECT;
@@ -22,7 +22,7 @@ use super::{
     network::Links,
 };
 
-mod tables;
+pub(super) mod tables;
 
 /// Room for the frame to grow: more than any outer header needs.
 const SPARE: usize = 128;
@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     interfaces: DevMapHash<MapData>,
     tables: Tables,
     links: Links,
+    /// Empties itself when its last handle goes.
+    _programs: ProgramArray<MapData>,
 }
 
 /// The object in the kernel, with empty maps that are pinned nowhere.
@@ -40,10 +42,13 @@ pub(crate) fn load() -> Result<Ebpf> {
     load_by(&mut EbpfLoader::new())
 }
 
-fn load_by(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
+/// The same, by a loader that was told more.
+pub(super) fn load_by(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
     let mut ebpf = loader.load(OBJECT)?;
-    let program: &mut Xdp = ebpf.program_mut(PROGRAM).context("no such program")?.try_into()?;
-    program.load()?;
+    for name in Stage::ALL.map(Stage::program).into_iter().chain([PROGRAM, EXPLAIN_PROGRAM]) {
+        let program: &mut Xdp = ebpf.program_mut(name).context("no such program")?.try_into()?;
+        program.load()?;
+    }
     Ok(ebpf)
 }
 
@@ -56,7 +61,8 @@ impl Machine {
         let mut ebpf = load_by(&mut loader)?;
         let tables = Tables::new(&mut ebpf, rows)?;
         let interfaces = take(&mut ebpf, maps::INTERFACES)?.try_into()?;
-        Ok(Self { ebpf, interfaces, tables, links })
+        let programs = stages(&mut ebpf)?;
+        Ok(Self { ebpf, interfaces, tables, links, _programs: programs })
     }
 
     /// What becomes of the frame in the kernel, with tables as new.
@@ -75,6 +81,7 @@ impl Machine {
 
     fn run_in(&mut self, now: u32, case: &Case, targets: &[u32]) -> Result<Outcome> {
         self.tables.reset(&case.memory, now)?;
+        self.tables.silence(case.silent)?;
         for (ingress, frame) in &case.before {
             self.test_run(*ingress, frame)?;
         }
@@ -89,6 +96,12 @@ impl Machine {
         let (memory, stamped) = (self.tables.memory(now)?, self.tables.stamped(now)?);
         let (counted, backends) = (counted.packets, counted.backends);
         Ok(Outcome { verdict, counted, backends, frame, memory, stamped })
+    }
+
+    /// The verdict on a frame that is not redirected, whatever was before.
+    pub(crate) fn verdict_on(&self, ingress: u32, frame: &[u8]) -> Result<Verdict> {
+        let (action, _) = self.test_run(ingress, frame)?;
+        verdict(action, &[])
     }
 
     /// What is wrong with the counters after all cases: each took what it expected.
@@ -123,6 +136,16 @@ impl Machine {
     }
 }
 
+/// Puts the programs of all stages where the attached one finds them, as long as this is kept.
+pub(super) fn stages(ebpf: &mut Ebpf) -> Result<ProgramArray<MapData>> {
+    let mut programs: ProgramArray<MapData> = take(ebpf, maps::PROGRAMS)?.try_into()?;
+    for stage in Stage::ALL {
+        let program: &Xdp = ebpf.program(stage.program()).context("no such program")?.try_into()?;
+        programs.set(stage as u32, program.fd()?, 0)?;
+    }
+    Ok(programs)
+}
+
 /// Runs a program on a frame; its return value, and the frame afterwards.
 pub(super) fn test_run(program: &Xdp, ingress: u32, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
     let end = u32::try_from(frame.len())?;
@@ -146,7 +169,7 @@ pub(super) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
 }
 
 /// The tick that the program sees.
-fn now() -> u32 {
+pub(super) fn now() -> u32 {
     let now = clock_gettime(ClockId::Monotonic);
     let nanoseconds = now.tv_sec * 1_000_000_000 + now.tv_nsec;
     tick(u64::try_from(nanoseconds).expect("the clock began with zero"))

@@ -1,11 +1,11 @@
-//! What the flow and return tables hold, in words that a person can compare.
+//! What the tables of flows, ways back and fragments hold, in words that a person can compare.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Result, bail, ensure};
 use lb_common::{
-    abi::{self, AddrBe, FlowKey, FlowState},
-    host::endpoint,
+    abi::{self, AddrBe, FlowKey, FlowState, FragmentKey, Ports},
+    host::{addr_be, endpoint},
 };
 
 use super::{packet::Packet, services::Spec};
@@ -44,11 +44,23 @@ pub(crate) struct WayBack {
     pub(crate) vip: SocketAddr,
 }
 
-/// Both tables.
+/// What the first fragment of a packet told.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Known {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) protocol: u8,
+    pub(crate) id: u32,
+    /// Ticks since it came.
+    pub(crate) age: u32,
+}
+
+/// All of these tables.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Memory {
     pub(crate) flows: Vec<Flow>,
     pub(crate) ways: Vec<WayBack>,
+    pub(crate) fragments: Vec<Known>,
 }
 
 impl Memory {
@@ -56,6 +68,7 @@ impl Memory {
     pub(crate) fn sorted(mut self) -> Self {
         self.flows.sort();
         self.ways.sort();
+        self.fragments.sort();
         self
     }
 }
@@ -202,6 +215,52 @@ impl WayBack {
     }
 }
 
+impl Packet {
+    /// What its first fragment tells, just seen.
+    pub(crate) fn known(&self) -> Known {
+        let (protocol, id) = (self.protocol, self.id.into());
+        Known { from: self.from, to: self.to, protocol, id, age: 0 }
+    }
+}
+
+impl Known {
+    pub(crate) fn age(self, age: u32) -> Self {
+        Self { age, ..self }
+    }
+
+    /// As it stands in the table in a tick.
+    pub(crate) fn encode(&self, now: u32) -> (FragmentKey, Ports) {
+        // An IPv4 identification has two bytes, which stand first in the word.
+        let [a, b, c, d] = self.id.to_be_bytes();
+        let id = if self.from.is_ipv4() { [c, d, 0, 0] } else { [a, b, c, d] };
+        let key = FragmentKey {
+            src_be: addr_be(self.from.ip()),
+            dst_be: addr_be(self.to.ip()),
+            id_be: u32::from_ne_bytes(id),
+            protocol: self.protocol,
+            _pad: [0; 3],
+        };
+        let seen = now.wrapping_sub(self.age);
+        let (src_port_be, dst_port_be) = (self.from.port().to_be(), self.to.port().to_be());
+        (key, Ports { src_port_be, dst_port_be, seen })
+    }
+
+    /// What stands in the table in a tick.
+    pub(crate) fn decode(key: &FragmentKey, ports: Ports, now: u32) -> Result<Self> {
+        ensure!(key._pad == [0; 3], "a key's padding is {:?}", key._pad);
+        let from = address(key.src_be, ports.src_port_be);
+        let [a, b, c, d] = key.id_be.to_ne_bytes();
+        let id = if from.is_ipv4() { [c, d, a, b] } else { [a, b, c, d] };
+        Ok(Self {
+            from,
+            to: address(key.dst_be, ports.dst_port_be),
+            protocol: key.protocol,
+            id: u32::from_be_bytes(id),
+            age: now.wrapping_sub(ports.seen),
+        })
+    }
+}
+
 fn key(from: SocketAddr, to: SocketAddr, protocol: u8) -> FlowKey {
     let (from, to) = (endpoint(from, protocol), endpoint(to, protocol));
     FlowKey {
@@ -246,5 +305,10 @@ fn entries_survive_the_encoding() -> Result<()> {
     let (key, value) = way.clone().age(5).encode(3);
     assert_eq!(Flow::decode(&key, &abi::Flow::default(), 0)?.from, spec.backend(0));
     assert_eq!(WayBack::decode(&key, &value, 4)?, way.age(6));
+    for request in [request, super::services::NAT_V4_TCP.request()] {
+        let known = request.known().age(3);
+        let (key, value) = known.encode(2);
+        assert_eq!(Known::decode(&key, value, 2)?, known);
+    }
     Ok(())
 }

@@ -1,17 +1,22 @@
 //! What the kernel's routing table answers, and the namespace that makes it do so.
 //!
-//! Two veth pairs within one namespace: `front` with clients, `back` with backends. Nothing is ever
-//! sent; only the routing table, the neighbours and the numbers of the interfaces matter.
+//! Veth pairs within one namespace: `front` with clients, `back` with backends, and two that stand for
+//! VLANs of `front`, because not every kernel has such interfaces. Nothing is ever sent; only the
+//! routing table, the neighbours and the numbers of the interfaces matter.
 
 use std::array;
 
 use anyhow::Result;
-use lb_common::{abi::AddrBe, decide::Route, host::addr_be};
+use lb_common::{
+    abi::{AddrBe, Vlan},
+    decide::Route,
+    host::addr_be,
+};
 use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 use tests::{netns::Netns, sweep};
 
 use super::{
-    packet::Mac,
+    packet::{Mac, Tag},
     services::{
         CLIENT_V4, CLIENT_V6, address,
         full_nat::{FULL_V4_TCP, FULL_V6_UDP},
@@ -22,6 +27,8 @@ pub(crate) const FRONT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x01];
 pub(crate) const BACK_MAC: Mac = [0x02, 0, 0, 0, 0x02, 0x01];
 pub(crate) const CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0x07];
 pub(crate) const ROUTER_MAC: Mac = [0x02, 0, 0, 0, 0x01, 0xfe];
+pub(crate) const VLAN_MAC: Mac = [0x02, 0, 0, 0, 0x03, 0x01];
+pub(crate) const VLAN_CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x03, 0x07];
 pub(crate) const BACK_CLIENT_MAC: Mac = [0x02, 0, 0, 0, 0x02, 0x99];
 
 /// The balancer's own addresses.
@@ -47,6 +54,14 @@ pub(crate) const UNRESOLVED: [&str; 2] = ["198.51.100.66:40000", "[2001:db8:1::6
 pub(crate) const BACK_CLIENT: [&str; 2] = ["203.0.113.99:40000", "[2001:db8:2::99]:40000"];
 /// Clients next to `front` to whom the cases send only from `closed`.
 pub(crate) const FROM_CLOSED: [&str; 2] = ["198.51.100.8:40000", "[2001:db8:1::8]:40000"];
+/// Clients in a VLAN of `front`.
+pub(crate) const IN_VLAN: [&str; 2] = ["198.18.4.7:40000", "[2001:db8:104::7]:40000"];
+/// Clients in a customer's VLAN in a provider's.
+pub(crate) const IN_VLANS: [&str; 2] = ["198.18.5.7:40000", "[2001:db8:105::7]:40000"];
+/// The tags of the former.
+pub(crate) const VLAN: [Tag; 1] = [Tag::of(7)];
+/// The tags of the latter.
+pub(crate) const VLANS: [Tag; 2] = [Tag::of_provider(0xabc), Tag::of(0xfff)];
 
 /// Numbers of the interfaces.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +72,15 @@ pub(crate) struct Links {
     pub(crate) back: u32,
     /// Packets that arrive here are not forwarded.
     pub(crate) closed: u32,
+    /// A VLAN of `front`.
+    pub(crate) vlan: u32,
+    /// A VLAN of it in another one.
+    pub(crate) vlans: u32,
 }
 
 impl Links {
     /// Numbers for the host build alone.
-    pub(crate) const MADE_UP: Self = Self { front: 11, back: 12, closed: 13 };
+    pub(crate) const MADE_UP: Self = Self { front: 11, back: 12, closed: 13, vlan: 14, vlans: 15 };
 
     /// The numbers in the namespace that the thread is in.
     pub(crate) fn here() -> Result<Self> {
@@ -70,6 +89,8 @@ impl Links {
             front: name_to_index(&socket, "front")?,
             back: name_to_index(&socket, "back")?,
             closed: name_to_index(&socket, "closed")?,
+            vlan: name_to_index(&socket, "vlan")?,
+            vlans: name_to_index(&socket, "vlans")?,
         })
     }
 }
@@ -82,10 +103,22 @@ pub(crate) fn link(to: Mac, from: Mac) -> [u32; 3] {
     array::from_fn(|_| words.next().unwrap_or(0))
 }
 
+/// The VLANs that interfaces stand for.
+pub(crate) fn vlans(links: &Links) -> Vec<(u32, Vlan)> {
+    let vlan = |tags: &[Tag]| Vlan { ifindex: links.front, tags: word(tags) };
+    vec![(links.vlan, vlan(&VLAN)), (links.vlans, vlan(&VLANS))]
+}
+
+/// Tags as the tables keep them: the innermost in the low half.
+pub(crate) fn word(tags: &[Tag]) -> u32 {
+    tags.iter().fold(0, |word, tag| word << 16 | u32::from(tag.priority) << 13 | u32::from(tag.id))
+}
+
 /// The answers of the routing table that [`build`] makes, for the host build.
 pub(crate) fn routes(links: &Links) -> Vec<(AddrBe, Route)> {
     let front = |mac| Route::Via { ifindex: links.front, link: link(mac, FRONT_MAC) };
     let back = Route::Via { ifindex: links.back, link: link(BACK_CLIENT_MAC, BACK_MAC) };
+    let vlan = |ifindex| Route::Via { ifindex, link: link(VLAN_CLIENT_MAC, VLAN_MAC) };
     let answers = [
         ([CLIENT_V4, CLIENT_V6], front(CLIENT_MAC)),
         (OWN, Route::Local),
@@ -99,6 +132,8 @@ pub(crate) fn routes(links: &Links) -> Vec<(AddrBe, Route)> {
         (UNRESOLVED, Route::Unresolved),
         (BACK_CLIENT, back),
         (FROM_CLOSED, Route::None),
+        (IN_VLAN, vlan(links.vlan)),
+        (IN_VLANS, vlan(links.vlans)),
     ];
     let both = |(clients, route): ([&str; 2], Route)| {
         clients.map(|client| (addr_be(address(client).ip()), route))
@@ -136,6 +171,12 @@ pub(crate) fn build() -> Result<Netns> {
 const COMMANDS: &str = "
     link add front address 02:00:00:00:01:01 type veth peer name front-far
     link add back address 02:00:00:00:02:01 type veth peer name closed
+    link add vlan address 02:00:00:00:03:01 type veth peer name vlan-far
+    link add vlans address 02:00:00:00:03:01 type veth peer name vlans-far
+    link set vlan up
+    link set vlan-far up
+    link set vlans up
+    link set vlans-far up
     link set front up
     link set front-far up
     link set back up
@@ -144,6 +185,14 @@ const COMMANDS: &str = "
     addr add 203.0.113.1/24 dev back
     addr add 2001:db8:1::1/64 dev front nodad
     addr add 2001:db8:2::1/64 dev back nodad
+    addr add 198.18.4.1/24 dev vlan
+    addr add 198.18.5.1/24 dev vlans
+    addr add 2001:db8:104::1/64 dev vlan nodad
+    addr add 2001:db8:105::1/64 dev vlans nodad
+    neigh add 198.18.4.7 lladdr 02:00:00:00:03:07 nud permanent dev vlan
+    neigh add 198.18.5.7 lladdr 02:00:00:00:03:07 nud permanent dev vlans
+    neigh add 2001:db8:104::7 lladdr 02:00:00:00:03:07 nud permanent dev vlan
+    neigh add 2001:db8:105::7 lladdr 02:00:00:00:03:07 nud permanent dev vlans
     neigh add 198.51.100.7 lladdr 02:00:00:00:01:07 nud permanent dev front
     neigh add 198.51.100.8 lladdr 02:00:00:00:01:08 nud permanent dev front
     neigh add 198.51.100.254 lladdr 02:00:00:00:01:fe nud permanent dev front

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use aya::{maps::MapInfo, programs::Xdp};
+use lb_common::parse::rare::Work;
 use lb_common::{
     abi::{
-        Backend, Counter, Endpoint, Flow, FlowKey, Meta, Origin, Return, Scratch, ServerId,
-        Service, ServiceRow,
+        AddrBe, Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Meta, Origin,
+        Ports, Return, Scratch, ServerId, Service, ServiceRow, Vlan,
     },
     limits::{
-        MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_INTERFACES, MAX_SERVER_IDS,
-        MAX_SERVICES, PROGRAM, RING_CHUNKS, SERVICE_ROWS, SERVICE_WORDS, maps,
+        EXPLAIN_PROGRAM, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_FRAGMENTS,
+        MAX_INTERFACES, MAX_SERVER_IDS, MAX_SERVICES, MAX_VLANS, PROGRAM, RING_CHUNKS,
+        SERVICE_ROWS, SERVICE_WORDS, Stage, maps,
     },
 };
 use lb_userspace::dataplane::object::{DECAP_OBJECT, OBJECT};
@@ -21,7 +23,7 @@ use super::{kernel_is_ready, machine};
 /// Name, size of a key and of a value, and number of entries of each map. An interface is stored
 /// with the program that runs behind the redirect (`struct bpf_devmap_val`), or without in kernels
 /// before 5.8.
-const MAPS: [(&str, usize, usize, u32); 16] = [
+const MAPS: [(&str, usize, usize, u32); 24] = [
     (maps::META, 4, size_of::<Meta>(), 1),
     (maps::SERVICES, size_of::<Endpoint>(), size_of::<Service>(), MAX_SERVICES),
     (maps::SERVICE_INDEX, 4, size_of::<u32>(), SERVICE_WORDS),
@@ -33,8 +35,16 @@ const MAPS: [(&str, usize, usize, u32); 16] = [
     (maps::RETURNS, size_of::<FlowKey>(), size_of::<Return>(), MAX_FLOWS),
     (maps::SERVER_IDS, size_of::<ServerId>(), size_of::<u32>(), MAX_SERVER_IDS),
     (maps::SCRATCH, 4, size_of::<Scratch>(), 1),
+    (maps::WORK, 4, size_of::<Work>(), 1),
+    (maps::EXPLANATION, 4, size_of::<Explanation>(), 1),
     (maps::DIRECT_FLOWS, size_of::<FlowKey>(), size_of::<u32>(), MAX_DIRECT_FLOWS),
     (maps::DIRECT_SEEN, 4, size_of::<u32>(), MAX_BACKENDS),
+    (maps::PROGRAMS, 4, 4, 4),
+    (maps::VIPS, size_of::<AddrBe>(), 4, MAX_SERVICES),
+    (maps::FRAGMENTS, size_of::<FragmentKey>(), size_of::<Ports>(), MAX_FRAGMENTS),
+    (maps::TAGS, 4, 4, MAX_BACKENDS),
+    (maps::VLANS, 4, size_of::<Vlan>(), MAX_VLANS),
+    (maps::ICMP_LIMIT, 4, 8, 1),
     (maps::INTERFACES, 4, 8, MAX_INTERFACES),
     (maps::PACKET_COUNTERS, 4, size_of::<Counter>(), MAX_COUNTERS),
     (maps::BACKEND_COUNTERS, 4, size_of::<Counter>(), MAX_BACKENDS),
@@ -47,23 +57,31 @@ const MOST_INSTRUCTIONS: u32 = 400_000;
 const ENDLESS_LOOP: [u8; 8] = [0x05, 0, 0xff, 0xff, 0, 0, 0, 0];
 
 #[test]
-fn the_program_loads() -> Result<()> {
+fn the_programs_load() -> Result<()> {
     if !kernel_is_ready() {
         return Ok(());
     }
     let ebpf = machine::load()?;
-    let program: &Xdp = ebpf.program(PROGRAM).context("no such program")?.try_into()?;
-    let info = program.info()?;
-    assert_eq!(info.name_as_str(), Some(PROGRAM));
-    let verified = info.verified_instruction_count();
-    let shown = |number: Option<u32>| number.map_or("?".into(), |number| number.to_string());
-    println!(
-        "the verifier followed {} instructions; {} bytes translated",
-        shown(verified),
-        shown(info.size_translated())
-    );
-    assert!(verified.is_none_or(|count| count < MOST_INSTRUCTIONS), "{verified:?} instructions");
+    for name in programs() {
+        let program: &Xdp = ebpf.program(name).context("no such program")?.try_into()?;
+        let info = program.info()?;
+        assert_eq!(info.name_as_str(), Some(name));
+        let verified = info.verified_instruction_count();
+        let shown = |number: Option<u32>| number.map_or("?".into(), |number| number.to_string());
+        println!(
+            "{name}: the verifier followed {} instructions; {} bytes translated",
+            shown(verified),
+            shown(info.size_translated())
+        );
+        let few = verified.is_none_or(|count| count < MOST_INSTRUCTIONS);
+        assert!(few, "{name}: {verified:?} instructions");
+    }
     Ok(())
+}
+
+/// The attached program, and those that it hands packets to.
+fn programs() -> impl Iterator<Item = &'static str> {
+    [PROGRAM, EXPLAIN_PROGRAM].into_iter().chain(Stage::ALL.map(Stage::program))
 }
 
 #[test]
@@ -76,8 +94,11 @@ fn the_maps_are_those_of_the_abi() -> Result<()> {
     assert_eq!(names, BTreeSet::from(maps::ALL), "maps of the object, and those of `limits`");
     assert_eq!(names, MAPS.iter().map(|(name, ..)| *name).collect(), "maps, and those asserted");
 
-    let program: &Xdp = ebpf.program(PROGRAM).context("no such program")?.try_into()?;
-    let ids = program.info()?.map_ids()?.context("the kernel does not tell")?;
+    let mut ids = BTreeSet::new();
+    for name in programs() {
+        let program: &Xdp = ebpf.program(name).context("no such program")?.try_into()?;
+        ids.extend(program.info()?.map_ids()?.context("the kernel does not tell")?);
+    }
     let mut seen = BTreeSet::new();
     for id in ids {
         let info = MapInfo::from_id(id)?;
@@ -93,7 +114,7 @@ fn the_maps_are_those_of_the_abi() -> Result<()> {
     }
     // Which version the tables are is for the daemon alone.
     let unused: Vec<_> = names.difference(&seen).collect();
-    assert_eq!(unused, [&maps::META], "maps that the program does not use");
+    assert_eq!(unused, [&maps::META], "maps that no program uses");
     Ok(())
 }
 

@@ -5,24 +5,31 @@
 
 use std::net::SocketAddr;
 
-use etherparse::{
-    IpHeaders, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6FlowLabel, Ipv6Header,
-    PacketBuilder, TcpHeader, ip_number,
+use etherparse::{Ethernet2Header, Ipv4Header};
+
+pub(crate) use self::{
+    build::{Extension, Tag},
+    fragment::Fragment,
+    icmp::Message,
+    outer::Outer,
 };
-use lb_common::wire::transport::TCP;
 
-pub(crate) use self::outer::Outer;
-
+mod build;
+mod fragment;
+mod icmp;
 mod outer;
 
 /// A MAC address.
 pub(crate) type Mac = [u8; 6];
 
-/// A TCP segment or UDP datagram in an Ethernet frame.
+/// A TCP segment, UDP datagram or ICMP message in an Ethernet frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) link_to: Mac,
     pub(crate) link_from: Mac,
+    /// The outermost first.
+    pub(crate) tags: Vec<Tag>,
+    /// The port is of no meaning in ICMP.
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
     pub(crate) protocol: u8,
@@ -31,8 +38,22 @@ pub(crate) struct Packet {
     pub(crate) class: u8,
     /// Of TCP.
     pub(crate) flags: Flags,
-    /// Identification of IPv4.
+    /// UDP without a checksum.
+    pub(crate) unchecked: bool,
+    /// Of ICMP.
+    pub(crate) message: Message,
+    /// Identification of IPv4, and of fragments of IPv6.
     pub(crate) id: u16,
+    /// Of IPv4.
+    pub(crate) dont_fragment: bool,
+    /// Of IPv6.
+    pub(crate) flow_label: u32,
+    /// Options of IPv4: whole words.
+    pub(crate) options: Vec<u8>,
+    /// Extension headers of IPv6.
+    pub(crate) extensions: Vec<Extension>,
+    /// The part of it that this packet is, if it is in pieces.
+    pub(crate) fragment: Option<Fragment>,
     pub(crate) payload: Vec<u8>,
     /// Bytes behind the IP packet.
     pub(crate) padding: usize,
@@ -61,13 +82,21 @@ impl Packet {
         Self {
             link_to: [0; 6],
             link_from: [0; 6],
+            tags: Vec::new(),
             from,
             to,
             protocol,
             ttl: 64,
             class: 0xb9,
             flags: Flags::Continues,
+            unchecked: false,
+            message: Message::default(),
             id: 0x1234,
+            dont_fragment: true,
+            flow_label: 0xa_bcde,
+            options: Vec::new(),
+            extensions: Vec::new(),
+            fragment: None,
             payload: b"Hello, world".to_vec(),
             padding: 0,
             outer: None,
@@ -126,6 +155,31 @@ impl Packet {
         Self { outer: Some(outer), ..self }
     }
 
+    /// With these VLAN tags and no others.
+    pub(crate) fn tags(self, tags: &[Tag]) -> Self {
+        Self { tags: tags.to_vec(), ..self }
+    }
+
+    /// With so many words of options.
+    pub(crate) fn options(self, words: usize) -> Self {
+        // No operation, and at last the end of the list.
+        let mut options = vec![1; words * 4];
+        if let Some(last) = options.last_mut() {
+            *last = 0;
+        }
+        Self { options, ..self }
+    }
+
+    /// With extension headers.
+    pub(crate) fn extensions(self, extensions: &[Extension]) -> Self {
+        Self { extensions: extensions.to_vec(), ..self }
+    }
+
+    /// Whether its addresses are IPv4's.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.from.is_ipv4()
+    }
+
     /// With another time to live.
     pub(crate) fn ttl(self, ttl: u8) -> Self {
         Self { ttl, ..self }
@@ -138,65 +192,10 @@ impl Packet {
 
     /// With a payload that makes the IP packet so long.
     pub(crate) fn ip_len(self, length: usize) -> Self {
-        let headers = self.clone().payload([]).build().len() - 14;
+        let headers = self.clone().payload([]).network().len();
         // Nothing that repeats every two bytes, which a checksum might not notice.
         let payload: Vec<u8> = (0..=250).cycle().take(length - headers).collect();
         self.payload(payload)
-    }
-
-    /// The frame.
-    pub(crate) fn build(&self) -> Vec<u8> {
-        if let Some(outer) = self.outer {
-            return outer.build(self);
-        }
-        let ip = PacketBuilder::ethernet2(self.link_from, self.link_to).ip(self.ip());
-        let mut bytes = Vec::new();
-        let written = if self.protocol == TCP {
-            ip.tcp_header(self.tcp()).write(&mut bytes, &self.payload)
-        } else {
-            ip.udp(self.from.port(), self.to.port()).write(&mut bytes, &self.payload)
-        };
-        written.expect("a vector takes everything");
-        bytes.resize(bytes.len() + self.padding, 0xee);
-        bytes
-    }
-
-    /// Fields that balancing leaves alone have values that would be missed.
-    fn ip(&self) -> IpHeaders {
-        match (self.from, self.to) {
-            (SocketAddr::V4(from), SocketAddr::V4(to)) => {
-                let (from, to) = (from.ip().octets(), to.ip().octets());
-                let header = Ipv4Header::new(0, self.ttl, ip_number::TCP, from, to);
-                let mut header = header.expect("an empty payload");
-                header.identification = self.id;
-                header.dscp = (self.class >> 2).try_into().expect("six bits");
-                header.ecn = (self.class & 3).try_into().expect("two bits");
-                IpHeaders::Ipv4(header, Ipv4Extensions::default())
-            }
-            (SocketAddr::V6(from), SocketAddr::V6(to)) => {
-                let header = Ipv6Header {
-                    traffic_class: self.class,
-                    flow_label: Ipv6FlowLabel::try_new(0xa_bcde).expect("20 bits"),
-                    hop_limit: self.ttl,
-                    source: from.ip().octets(),
-                    destination: to.ip().octets(),
-                    ..Ipv6Header::default()
-                };
-                IpHeaders::Ipv6(header, Ipv6Extensions::default())
-            }
-            _ => panic!("one family: {} to {}", self.from, self.to),
-        }
-    }
-
-    fn tcp(&self) -> TcpHeader {
-        let mut header = TcpHeader::new(self.from.port(), self.to.port(), 0x0102_0304, 0xfaf0);
-        header.syn = matches!(self.flags, Flags::Opens | Flags::Accepts);
-        header.ack = self.flags != Flags::Opens;
-        header.fin = self.flags == Flags::Closes;
-        header.rst = self.flags == Flags::Resets;
-        header.psh = !self.payload.is_empty();
-        header.acknowledgment_number = if header.ack { 0x0506_0708 } else { 0 };
-        header
     }
 }
 
@@ -204,6 +203,13 @@ impl Packet {
 pub(crate) fn patched(mut frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     frame.splice(at..at + bytes.len(), bytes.iter().copied());
     frame
+}
+
+/// A frame with the checksum that its IPv4 header should have.
+pub(crate) fn resummed(frame: Vec<u8>) -> Vec<u8> {
+    let ip = frame.get(Ethernet2Header::LEN..).expect("a frame");
+    let (header, _) = Ipv4Header::from_slice(ip).expect("an IPv4 header");
+    patched(frame, 24, &header.calc_header_checksum().to_be_bytes())
 }
 
 /// A frame with its end cut off.

@@ -11,12 +11,15 @@ use lb_common::{
 use super::{
     flow_hash::flow_hash,
     network,
-    packet::{Flags, Mac, Outer, Packet},
+    packet::{Mac, Packet, Tag},
 };
 
+mod delivery;
 pub(crate) mod full_nat;
+pub(crate) mod icmp;
 pub(crate) mod moving;
 pub(crate) mod shared;
+pub(crate) mod tagged;
 pub(crate) mod tunnels;
 
 /// Seed of every service.
@@ -62,6 +65,8 @@ pub(crate) struct Spec {
     pub(crate) ports: (u16, u16),
     /// Several `nat` services send to its backends.
     pub(crate) shared: bool,
+    /// VLAN tags of frames to its backends.
+    pub(crate) tags: &'static [Tag],
 }
 
 /// Ticks after which an idle flow of any service is over.
@@ -84,6 +89,7 @@ impl Spec {
             source: None,
             ports: (0, 0),
             shared: false,
+            tags: &[],
         }
     }
 
@@ -176,92 +182,6 @@ impl Spec {
 
     fn hash(&self, request: &Packet) -> u32 {
         flow_hash(SEED, request.from, request.to, self.protocol)
-    }
-
-    /// Source address that is picked for a flow: host bits of the prefix out of the hash.
-    fn source_address(&self, hash: u32) -> IpAddr {
-        let Some((base, bits)) = self.source_prefix() else { return self.own_address() };
-        // The last byte of the address is the first of the hash as the machine keeps it.
-        let picked = u32::from_be_bytes(hash.to_ne_bytes()) & ((1 << bits) - 1);
-        match base {
-            IpAddr::V4(base) => IpAddr::V4((base.to_bits() | picked).into()),
-            IpAddr::V6(base) => IpAddr::V6((base.to_bits() | u128::from(picked)).into()),
-        }
-    }
-
-    /// Source of a `full-nat` flow if the first port that is tried is free.
-    pub(crate) fn translated_source(&self, request: &Packet) -> SocketAddr {
-        let hash = self.hash(request);
-        let (first, last) = self.ports;
-        let ports = u64::from(last - first) + 1;
-        let offset = u64::from(hash) * ports / (1 << 32);
-        let port = u64::from(first) + offset;
-        let port = u16::try_from(port).expect("a port");
-        (self.source_address(hash.rotate_left(16)), port).into()
-    }
-
-    /// The port that is tried so many tries after the first.
-    pub(crate) fn port_after(&self, first_tried: u16, tries: u16) -> u16 {
-        let (first, last) = self.ports;
-        let ports = u32::from(last - first) + 1;
-        let offset = (u32::from(first_tried - first) + u32::from(tries)) % ports;
-        first + u16::try_from(offset).expect("below the number of ports")
-    }
-
-    /// What a backend gets of a packet to the service.
-    pub(crate) fn delivered_to(&self, place: u32, request: &Packet) -> Packet {
-        let packet = request.clone().ttl(request.ttl - 1);
-        let packet = packet.link(self.backend_mac(place), self.own_mac());
-        let backend = self.backend(place);
-        let hash = self.hash(request);
-        let outer = |udp| Outer {
-            from: self.source_address(hash),
-            to: backend.ip(),
-            flow_label: hash % (1 << 20),
-            udp,
-        };
-        match self.mode {
-            ForwardMode::Nat => packet.to(backend),
-            ForwardMode::Dsr => packet,
-            ForwardMode::FullNat => packet.from(self.translated_source(request)).to(backend),
-            ForwardMode::Ipip => packet.within(outer(None)),
-            ForwardMode::Gue => {
-                // 49152 and the high 14 bits of the hash.
-                let port = u16::try_from(0xc000 + (hash >> 18)).expect("a port");
-                packet.within(outer(Some((port, 6080))))
-            }
-        }
-    }
-
-    /// Bytes of the headers that the mode puts in front of a packet.
-    pub(crate) fn overhead(&self) -> usize {
-        let ip = if self.backend(0).is_ipv4() { 20 } else { 40 };
-        match self.mode {
-            ForwardMode::Nat | ForwardMode::Dsr | ForwardMode::FullNat => 0,
-            ForwardMode::Ipip => ip,
-            ForwardMode::Gue => ip + 8,
-        }
-    }
-
-    /// What the only backend gets of a packet to the service.
-    pub(crate) fn delivered(&self, request: &Packet) -> Packet {
-        self.delivered_to(0, request)
-    }
-
-    /// A packet of the backend to a client, as it arrives from there.
-    pub(crate) fn reply(&self, client: SocketAddr) -> Packet {
-        self.reply_of(0, client)
-    }
-
-    /// The same, of a backend by its place among them.
-    pub(crate) fn reply_of(&self, place: u32, client: SocketAddr) -> Packet {
-        let packet = Packet::new(self.backend(place), client, self.protocol);
-        packet.link(self.own_mac(), self.backend_mac(place)).flags(Flags::Continues)
-    }
-
-    /// What a next hop gets of a packet of the backend.
-    pub(crate) fn returned(&self, reply: &Packet, hop: Mac) -> Packet {
-        reply.clone().link(hop, network::FRONT_MAC).ttl(reply.ttl - 1).from(self.vip())
     }
 
     /// The balancer's MAC address towards the backends.
@@ -359,7 +279,13 @@ pub(crate) const SPREAD_V6: Spec =
 
 /// All services, by id.
 pub(crate) fn all() -> Vec<Spec> {
-    [&PLAIN[..], &tunnels::ALL, &full_nat::ALL, &shared::ALL, &moving::ALL].concat()
+    [&PLAIN[..], &tunnels::ALL, &full_nat::ALL, &shared::ALL, &moving::ALL, &tagged::ALL].concat()
+}
+
+/// The service that packets to an address are counted for if their ports are not known.
+pub(crate) fn first_at(vip: &Spec) -> Spec {
+    let found = all().into_iter().find(|spec| spec.vip().ip() == vip.vip().ip());
+    found.expect("the service itself")
 }
 
 /// Those that remember nothing.

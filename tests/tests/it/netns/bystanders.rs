@@ -11,7 +11,10 @@ use tests::{
     udp::UdpClient,
 };
 
-use super::scene::{Scene, Wants, backend_name, curl};
+use super::{
+    passing,
+    scene::{Scene, Wants, backend_name, curl},
+};
 
 #[test]
 fn replies_to_the_balancer_itself_v4() {
@@ -109,8 +112,10 @@ fn the_balancer_is_reached(scene: &Scene) -> Result<()> {
         let _http = HttpServer::start(&topology.balancer, server, "balancer")?;
         assert_eq!(curl(netns, server)?.backend, "balancer");
     }
-    // The address of the VIP, but another port: the kernel's to refuse.
+    // The address of the VIP, but another port: the kernel's to refuse. An echo request to it is answered
+    // by the program.
     let vip = scene.network.vip();
+    let _passing = passing::attach(&topology.client, "eth0")?;
     ping(&topology.client, vip.ip())?;
     let other = SocketAddr::new(vip.ip(), vip.port() + 1);
     let end = topology.client.enter(|| Ok(Client::connect(other).map_err(End::from).err()))?;

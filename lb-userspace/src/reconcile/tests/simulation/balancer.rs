@@ -56,6 +56,7 @@ impl Balancer {
             down,
             targets: &world.targets,
             interfaces: &world.interfaces,
+            vlans: &world.vlans,
             unreferenced: &self.unreferenced,
             tick: self.tables.now.get(),
         };
@@ -76,6 +77,12 @@ impl Balancer {
             Op::DeleteBackend(id) => _ = tables.backends.remove(id),
             Op::PutOrigin(key, origin) => _ = tables.origins.insert(*key, *origin),
             Op::DeleteOrigin(key) => _ = tables.origins.remove(key),
+            Op::PutVip(addr, id) => _ = tables.vips.insert(*addr, *id),
+            Op::DeleteVip(addr) => _ = tables.vips.remove(addr),
+            Op::PutTags(backend, tags) => _ = tables.tags.insert(*backend, *tags),
+            Op::DeleteTags(backend) => _ = tables.tags.remove(backend),
+            Op::PutVlan(ifindex, vlan) => _ = tables.vlans.insert(*ifindex, *vlan),
+            Op::DeleteVlan(ifindex) => _ = tables.vlans.remove(ifindex),
             Op::PutServer(key, backend) => _ = tables.servers.insert(*key, *backend),
             Op::DeleteServer(key) => _ = tables.servers.remove(key),
             Op::PutSlots(first, words) => tables.put_slots(*first, words),
@@ -99,6 +106,9 @@ impl Balancer {
             backends: tables.backends.iter().map(|(key, value)| (*key, *value)).collect(),
             origins: tables.origins.iter().map(|(key, value)| (*key, *value)).collect(),
             servers: tables.servers.iter().map(|(key, value)| (*key, *value)).collect(),
+            vips: tables.vips.iter().map(|(key, value)| (*key, *value)).collect(),
+            tags: tables.tags.iter().map(|(key, value)| (*key, *value)).collect(),
+            vlans: tables.vlans.iter().map(|(key, value)| (*key, *value)).collect(),
             interfaces: self.image.interfaces.clone(),
         };
     }

@@ -2,7 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use lb_common::abi::{BACKEND_SHARED, Reason};
+use lb_common::{
+    abi::{BACKEND_SHARED, Reason},
+    vlan::Tags,
+};
 
 use super::{
     CLIENTS, Check, Simulation,
@@ -10,7 +13,7 @@ use super::{
     events::Random,
     flows::Flow,
     has_failed,
-    scene::{KINDS, Kind, TWINS},
+    scene::{KINDS, Kind, TWINS, tags},
     wire::{Body, Seen, send},
 };
 use crate::{
@@ -110,6 +113,11 @@ impl Simulation {
             Forward::Gue => (backend.ip(), 6080).into(),
         };
         ensure!(seen.to == to, "sent to {backend} with the address {}", seen.to);
+        let wanted = match tags(seen.hop[1]) {
+            0 => Tags::default(),
+            word => Tags::of_word(word),
+        };
+        ensure!(seen.tags == wanted, "sent to {backend} with {:?}", seen.tags);
         let dead = self.quiet && {
             let (addr_be, port_be) = address_be(backend);
             let entries = self.balancer.tables.backends.values();

@@ -51,6 +51,12 @@ pub(super) const KINDS: [Kind; 13] = [
     udp(Forward::FullNat, Udp::Stateless, false),
 ];
 
+/// The word of the VLAN tags on the way to a backend, by its host: one, two or none.
+pub(super) fn tags(host: u8) -> u32 {
+    let inner = u32::from(host);
+    [0, inner, 0x0009_0000 | inner][usize::from(host % 3)]
+}
+
 /// Clients of each service that share their address and port with one of each other service.
 pub(super) const TWINS: u16 = 2;
 
@@ -156,6 +162,7 @@ impl Setup {
         for host in 0..=u8::MAX {
             let target = Target {
                 ifindex: 2,
+                tags: tags(host),
                 mac: [2, 0, 0, 0, 0, host],
                 source_mac: [2; 6],
                 mtu: 1500,

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_common::{
     abi::{AddrBe, Reason},
+    csum::Delta,
     host::{HostFrame, HostTables},
     parse::parse,
+    vlan::{self, Tags},
 };
 
 const FRONT: u32 = 1;
@@ -102,6 +104,9 @@ fn frame(from: SocketAddr, to: SocketAddr, body: Body) -> HostFrame {
         bytes.extend([0, 0, 0x40, 0, 64, body.protocol(), 0, 0]);
         bytes.extend(&octets(from.ip())[12..]);
         bytes.extend(&octets(to.ip())[12..]);
+        let words = bytes[ETHERNET..].as_chunks().0.iter();
+        let sum = words.fold(Delta::new(), |sum, word| sum.added(u32::from_ne_bytes(*word)));
+        bytes[ETHERNET + 10..ETHERNET + 12].copy_from_slice(&sum.checksum().to_ne_bytes());
     } else {
         bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
         bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
@@ -119,6 +124,8 @@ pub(super) struct Seen {
     pub(super) reason: Reason,
     /// Last two bytes of the MAC address that it was sent to.
     pub(super) hop: [u8; 2],
+    /// VLAN tags that it was sent with.
+    pub(super) tags: Tags,
     /// Ends of the packet that arrives; of the outer header, without ports, if it has one.
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
@@ -130,8 +137,9 @@ pub(super) fn send(tables: &HostTables, from: SocketAddr, to: SocketAddr, body: 
     _ = tables.process(&mut frame);
     let (_, reason) = tables.last.get().unwrap();
     let hop = [frame.bytes()[4], frame.bytes()[5]];
+    let tags = vlan::take_off(&mut frame).unwrap();
     let (from, to) = ends(&frame);
-    Seen { reason, hop, from, to }
+    Seen { reason, hop, tags, from, to }
 }
 
 /// Ends of a frame that may have an outer header.

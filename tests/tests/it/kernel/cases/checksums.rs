@@ -1,13 +1,14 @@
 //! Checksums at their edges, and those that were wrong before.
 
-use lb_common::abi::Verdict;
+use lb_common::abi::{Reason, Verdict};
 
 use crate::kernel::{
     case::{Case, case},
     network::{CLIENT_MAC, Links},
-    packet::{Packet, patched},
+    packet::{Message, Packet, patched},
     services::{
         CLIENT_V4, DSR_V4_TCP, NAT_V4_TCP, NAT_V4_UDP, NAT_V6_TCP, NAT_V6_UDP, Spec, address,
+        full_nat::FULL_V4_UDP, icmp::Report, tunnels::IPIP_46,
     },
 };
 
@@ -42,12 +43,15 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
         };
         forward(name, spec, damaged(&input), damaged(&expected))
     };
-    let wrong_ip = |name: &str, spec: &Spec| {
-        // The same error in the identification on both sides.
-        let damaged = |packet: &Packet| patched(packet.build(), 18, &[0x43, 0x21]);
-        let (input, expected) = (spec.request(), spec.delivered(&spec.request()));
-        forward(name, spec, damaged(&input), damaged(&expected))
+    // The identification changes, the checksum over it does not.
+    let wrong_ip = |name: &str, packet: Packet, ingress: u32| {
+        let damaged = patched(packet.build(), 18, &[0x43, 0x21]);
+        case(name, ingress, damaged).passes(Reason::BadChecksum)
     };
+    let (client, vip) = (NAT_V4_TCP.request().from.ip(), NAT_V4_TCP.vip().ip());
+    let echo = Packet::of_icmp(client, vip, Message::new(8, 0, 1), b"echo");
+    let error = Report::new(NAT_V4_TCP.request(), client, Message::new(3, 3, 0));
+    let [first, _, last] = NAT_V4_UDP.request().fragments();
     let (nat4, udp4) = (&NAT_V4_TCP, &NAT_V4_UDP);
     let (nat6, udp6) = (&NAT_V6_TCP, &NAT_V6_UDP);
     let same = |packet: &Packet| packet.clone();
@@ -76,8 +80,22 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
         wrong("wrong TCP checksum, IPv6", nat6),
         wrong("wrong UDP checksum, IPv4", udp4),
         wrong("wrong UDP checksum, IPv6", udp6),
-        wrong_ip("wrong IPv4 header checksum, nat", nat4),
-        wrong_ip("wrong IPv4 header checksum, dsr", &DSR_V4_TCP),
+        wrong_ip("wrong IPv4 header checksum, nat", nat4.request(), links.front),
+        wrong_ip("wrong IPv4 header checksum, dsr", DSR_V4_TCP.request(), links.front),
+        wrong_ip("wrong IPv4 header checksum, ipip", IPIP_46.request(), links.front),
+        wrong_ip("wrong IPv4 header checksum, full-nat", FULL_V4_UDP.request(), links.front),
+        wrong_ip("wrong IPv4 header checksum, reply", nat4.reply(address(CLIENT_V4)), links.back),
+        wrong_ip("wrong IPv4 header checksum, options", nat4.request().options(1), links.front),
+        wrong_ip(
+            "wrong IPv4 header checksum, most options",
+            udp4.request().options(10),
+            links.front,
+        ),
+        wrong_ip("wrong IPv4 header checksum, echo", echo, links.front),
+        wrong_ip("wrong IPv4 header checksum, error", error.to_service(), links.front),
+        wrong_ip("wrong IPv4 header checksum, first fragment", first, links.front),
+        wrong_ip("wrong IPv4 header checksum, last fragment", last, links.front),
+        wrong_ip("wrong IPv4 header checksum, TTL 1", nat4.request().ttl(1), links.front),
     ];
     for (what, spec) in [("nat", &NAT_V4_TCP), ("dsr", &DSR_V4_TCP)] {
         let name = |when: &str| format!("{what}: IPv4 header checksum 0 {when}");

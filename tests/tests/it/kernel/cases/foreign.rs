@@ -2,7 +2,7 @@
 
 use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, IpHeaders, Ipv4Extensions, Ipv4Header,
-    PacketBuilder, VlanId, ip_number,
+    PacketBuilder, ip_number,
 };
 use lb_common::{
     abi::Reason,
@@ -36,13 +36,9 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
             v6.clone().from(mapped("203.0.113.11")).source_port(8080).build(),
         ),
         pass("ARP", arp(), Reason::NotIp),
-        pass("VLAN tag", vlan(), Reason::NotIp),
-        pass("two VLAN tags", two_vlans(), Reason::NotIp),
         pass("LLDP", typed(0x88, 0xcc), Reason::NotIp),
         pass("MPLS", typed(0x88, 0x47), Reason::NotIp),
         pass("spanning tree: a length in place of the type", typed(0x00, 0x26), Reason::NotIp),
-        pass("ICMP echo to the service, IPv4", echo_v4(), Reason::OtherProtocol),
-        pass("ICMP echo to the service, IPv6", echo_v6(), Reason::OtherProtocol),
         pass("GRE to the service", ip(ip_number::GRE.0), Reason::OtherProtocol),
         pass("SCTP to the service", ip(ip_number::SCTP.0), Reason::OtherProtocol),
         pass("IPIP to the service", ip(ip_number::IPV4.0), Reason::OtherProtocol),
@@ -68,46 +64,6 @@ fn arp() -> Vec<u8> {
     let builder = PacketBuilder::ethernet2(CLIENT_MAC, [0xff; 6]);
     let written = builder.arp(request.expect("addresses of one length")).write(&mut frame);
     written.expect("a vector takes everything");
-    frame
-}
-
-fn vlan() -> Vec<u8> {
-    let id = VlanId::try_new(7).expect("12 bits");
-    let link = PacketBuilder::ethernet2(CLIENT_MAC, FRONT_MAC).single_vlan(id);
-    let mut frame = Vec::new();
-    let written = link.ipv4(CLIENT, VIP, 64).udp(40_000, 80).write(&mut frame, b"tagged");
-    written.expect("a vector takes everything");
-    frame
-}
-
-fn two_vlans() -> Vec<u8> {
-    let [outer, inner] = [7, 8].map(|id| VlanId::try_new(id).expect("12 bits"));
-    let link = PacketBuilder::ethernet2(CLIENT_MAC, FRONT_MAC).double_vlan(outer, inner);
-    let mut frame = Vec::new();
-    let written = link.ipv4(CLIENT, VIP, 64).udp(40_000, 80).write(&mut frame, b"tagged");
-    written.expect("a vector takes everything");
-    frame
-}
-
-fn echo_v4() -> Vec<u8> {
-    let link = PacketBuilder::ethernet2(CLIENT_MAC, FRONT_MAC);
-    let mut frame = Vec::new();
-    let echo = link.ipv4(CLIENT, VIP, 64).icmpv4_echo_request(1, 1);
-    echo.write(&mut frame, b"are you there?").expect("a vector takes everything");
-    frame
-}
-
-fn echo_v6() -> Vec<u8> {
-    let octets = |at: &str| match address(at).ip() {
-        std::net::IpAddr::V6(ip) => ip.octets(),
-        std::net::IpAddr::V4(_) => unreachable!("an IPv6 address"),
-    };
-    let link = PacketBuilder::ethernet2(CLIENT_MAC, FRONT_MAC);
-    let mut frame = Vec::new();
-    let echo = link
-        .ipv6(octets("[2001:db8:1::7]:0"), octets("[2001:db8:10::10]:0"), 64)
-        .icmpv6_echo_request(1, 1);
-    echo.write(&mut frame, b"are you there?").expect("a vector takes everything");
     frame
 }
 

@@ -16,6 +16,7 @@ use crate::kernel::{
             FULL_V4_TCP, FULL_V4_TCP_EMPTY, FULL_V4_TCP_NEW, FULL_V4_UDP, FULL_V4_UDP_FRONT,
             FULL_V6_TCP, FULL_V6_TCP_FRONT, FULL_V6_UDP, FULL_V6_UDP_NEW,
         },
+        icmp::{expired, too_big},
     },
 };
 
@@ -120,7 +121,8 @@ fn lifetimes(links: &Links) -> Vec<Case> {
             let packet = opening(&spec).ttl(ttl);
             let draft = case(format!("{what}: TTL {ttl}"), links.front, packet.build());
             cases.push(if ttl < 2 {
-                draft.drops(&spec, Reason::TtlExpired)
+                let told = packet.refused(expired(packet.is_v4())).build();
+                draft.answers(&spec, Reason::TtlExpired, told)
             } else {
                 opens(links, draft, &spec, 0, &packet)
             });
@@ -143,11 +145,13 @@ fn sizes(links: &Links) -> Vec<Case> {
         };
         let (fits, packet) = one("it just fits", 1500);
         cases.push(fits.forwards(back, &spec, spec.delivered(&packet).build()));
-        let (too_big, _) = one("a byte too large", 1501);
-        cases.push(too_big.drops(&spec, Reason::TooBig));
-        let opening = opening(&spec).ip_len(1501).build();
-        let new = case(format!("{what}: a byte too large, opens no flow"), links.front, opening);
-        cases.push(new.drops(&spec, Reason::TooBig));
+        let told = |packet: &Packet| packet.refused(too_big(packet.is_v4(), 1500)).build();
+        let (draft, packet) = one("a byte too large", 1501);
+        cases.push(draft.answers(&spec, Reason::TooBig, told(&packet)));
+        let packet = opening(&spec).ip_len(1501);
+        let name = format!("{what}: a byte too large, opens no flow");
+        let new = case(name, links.front, packet.build());
+        cases.push(new.answers(&spec, Reason::TooBig, told(&packet)));
     }
     cases
 }

@@ -7,7 +7,7 @@ use crate::kernel::{
     network::Links,
     services::{
         DSR_V4_TCP_NEW, DSR_V6_UDP_NEW, DSR_V6_UDP_SMALL, EMPTY_V4_TCP, EMPTY_V6_UDP,
-        NAT_V4_TCP_NEW, NAT_V4_TCP_SMALL, NAT_V6_UDP_NEW, Spec,
+        NAT_V4_TCP_NEW, NAT_V4_TCP_SMALL, NAT_V6_UDP_NEW, Spec, icmp::too_big,
     },
 };
 
@@ -28,9 +28,10 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
         let expected = spec.delivered(&packet).build();
         case(name, links.front, packet.build()).forwards(back, spec, expected)
     };
-    let too_big = |name: &str, spec: &Spec| {
+    let refused = |name: &str, spec: &Spec| {
         let packet = spec.request().ip_len(1281);
-        case(name, links.front, packet.build()).drops(spec, Reason::TooBig)
+        let told = packet.refused(too_big(packet.is_v4(), 1280)).build();
+        case(name, links.front, packet.build()).answers(spec, Reason::TooBig, told)
     };
     vec![
         drop("a service without backends", &EMPTY_V4_TCP, Reason::NoBackend),
@@ -42,7 +43,7 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
         kernel("nat, next hop unknown, large", &NAT_V4_TCP_NEW, 1500),
         fits("nat, as large as the way allows", &NAT_V4_TCP_SMALL),
         fits("dsr, as large as the way allows", &DSR_V6_UDP_SMALL),
-        too_big("nat, a byte too large", &NAT_V4_TCP_SMALL),
-        too_big("dsr, a byte too large", &DSR_V6_UDP_SMALL),
+        refused("nat, a byte too large", &NAT_V4_TCP_SMALL),
+        refused("dsr, a byte too large", &DSR_V6_UDP_SMALL),
     ]
 }

@@ -9,6 +9,7 @@ use crate::kernel::{
     packet::{Flags, Packet},
     services::{
         IDLE, Spec, address,
+        icmp::{expired, too_big},
         shared::{
             MIXED_FULL, MIXED_NAT, SHARED_V4_TCP, SHARED_V4_TCP_2, SHARED_V6_UDP, SHARED_V6_UDP_2,
         },
@@ -137,6 +138,8 @@ impl Pair<'_> {
         let [v4, v6] = OWN.map(address);
         let own = if spec.vip().is_ipv4() { v4 } else { v6 };
         let packet = spec.request();
+        let last = packet.clone().ttl(1);
+        let large = packet.clone().ip_len(1501);
         let ways = || {
             super::others(spec).into_iter().map(|flow| {
                 let request = packet.clone().from(flow.from);
@@ -150,8 +153,16 @@ impl Pair<'_> {
         );
         vec![
             reply.passes(Reason::ReplyToBalancer),
-            self.request("TTL 1", &packet.clone().ttl(1)).drops(spec, Reason::TtlExpired),
-            self.request("too large", &packet.clone().ip_len(1501)).drops(spec, Reason::TooBig),
+            self.request("TTL 1", &last).answers(
+                spec,
+                Reason::TtlExpired,
+                last.refused(expired(last.is_v4())).build(),
+            ),
+            self.request("too large", &large).answers(
+                spec,
+                Reason::TooBig,
+                large.refused(too_big(large.is_v4(), 1500)).build(),
+            ),
             self.request("no room", &packet).with_ways(ways()).drops(spec, Reason::FlowTableFull),
         ]
     }

@@ -9,6 +9,7 @@ use crate::kernel::{
     packet::Packet,
     services::{
         IDLE, Spec,
+        icmp::expired,
         moving::{
             BETWEEN, DEAD, EPOCH, LEAVING, MOVED, OWNER, SETTLED, TO_DEAD, TO_NOBODY, TRACKED_V4,
             TRACKED_V6,
@@ -56,14 +57,18 @@ impl Scene<'_> {
             case.leaves([self.flow(owner, &packet)], [])
         };
         let nobody = self.spec.request_in(TO_NOBODY);
-        let expired = self.spec.request_in(SETTLED).ttl(1);
+        let last = self.spec.request_in(SETTLED).ttl(1);
         vec![
             first("first packet", SETTLED, OWNER),
             first("first packet in a moving slot", MOVED, OWNER),
             first("first packet, the owner is dead", TO_DEAD, DEAD),
             self.case("first packet, nobody owns the slot", &nobody)
                 .drops(&self.spec, Reason::NoBackend),
-            self.case("first packet, TTL 1", &expired).drops(&self.spec, Reason::TtlExpired),
+            self.case("first packet, TTL 1", &last).answers(
+                &self.spec,
+                Reason::TtlExpired,
+                last.refused(expired(last.is_v4())).build(),
+            ),
         ]
     }
 

@@ -1,4 +1,4 @@
-//! Time to live and hop limit: whoever routes a packet counts down, and drops it at the end.
+//! Time to live and hop limit: whoever routes a packet counts down, and refuses it at the end.
 
 use lb_common::abi::{Reason, Verdict};
 
@@ -7,7 +7,7 @@ use crate::kernel::{
     network::{CLIENT_MAC, Links, OWN},
     services::{
         CLIENT_V4, CLIENT_V6, DSR_V4_TCP, DSR_V6_UDP, NAT_V4_TCP, NAT_V4_TCP_NEW, NAT_V4_UDP,
-        NAT_V6_TCP, NAT_V6_UDP, Spec, address,
+        NAT_V6_TCP, NAT_V6_UDP, Spec, address, icmp::expired,
     },
 };
 
@@ -30,11 +30,14 @@ pub(crate) fn cases(links: &Links) -> Vec<Case> {
             cases.push(reply(links, what, &spec, client, ttl));
         }
     }
-    let expired = NAT_V4_TCP_NEW.request().ttl(1).build();
+    let last = NAT_V4_TCP_NEW.request().ttl(1);
     let own = NAT_V4_TCP.reply(address(OWN[0])).ttl(1).build();
     cases.extend([
-        case("nat, next hop unknown, TTL 1", links.front, expired)
-            .drops(&NAT_V4_TCP_NEW, Reason::TtlExpired),
+        case("nat, next hop unknown, TTL 1", links.front, last.build()).answers(
+            &NAT_V4_TCP_NEW,
+            Reason::TtlExpired,
+            last.refused(expired(true)).build(),
+        ),
         // It has arrived.
         case("reply to the balancer, TTL 1", links.back, own).passes(Reason::ReplyToBalancer),
     ]);
@@ -45,7 +48,8 @@ fn request(links: &Links, what: &str, spec: &Spec, ttl: u8) -> Case {
     let packet = spec.request().ttl(ttl);
     let draft = case(format!("{what}, TTL {ttl}"), links.front, packet.build());
     if ttl < 2 {
-        return draft.drops(spec, Reason::TtlExpired);
+        let told = packet.refused(expired(packet.is_v4())).build();
+        return draft.answers(spec, Reason::TtlExpired, told);
     }
     let back = Verdict::Redirect { ifindex: links.back };
     draft.forwards(back, spec, spec.delivered(&packet).build())

@@ -10,8 +10,8 @@ use aya::{
 };
 use lb_common::{
     abi::{
-        self, Backend, Counter, Endpoint, FlowKey, Origin, Reason, Return, ServerId, Service,
-        ServiceRow,
+        self, AddrBe, Backend, Counter, Endpoint, FlowKey, FragmentKey, Origin, Ports, Reason,
+        Return, ServerId, Service, ServiceRow, Vlan,
     },
     hash,
     limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, SERVICE_HASHES, maps},
@@ -22,7 +22,7 @@ use super::take;
 use crate::kernel::{
     case::Stamped,
     fixture::{Rows, SlotRow},
-    memory::{Flow, Memory, WayBack},
+    memory::{Flow, Known, Memory, WayBack},
 };
 
 /// Maps of the loaded program.
@@ -31,6 +31,8 @@ pub(super) struct Tables {
     direct_seen: Array<MapData, u32>,
     flows: HashMap<MapData, FlowKey, abi::Flow>,
     ways: HashMap<MapData, FlowKey, Return>,
+    fragments: HashMap<MapData, FragmentKey, Ports>,
+    icmp_limit: PerCpuArray<MapData, u64>,
     /// Parts of the ring table.
     chunks: BTreeMap<u32, Array<MapData, u64>>,
     packets: PerCpuArray<MapData, Counter>,
@@ -51,6 +53,8 @@ impl Tables {
             direct_seen: take(ebpf, maps::DIRECT_SEEN)?.try_into()?,
             flows: take(ebpf, maps::FLOWS)?.try_into()?,
             ways: take(ebpf, maps::RETURNS)?.try_into()?,
+            fragments: take(ebpf, maps::FRAGMENTS)?.try_into()?,
+            icmp_limit: take(ebpf, maps::ICMP_LIMIT)?.try_into()?,
             chunks: chunks(ebpf, &rows.slots)?,
             packets: take(ebpf, maps::PACKET_COUNTERS)?.try_into()?,
             backends: take(ebpf, maps::BACKEND_COUNTERS)?.try_into()?,
@@ -77,6 +81,12 @@ impl Tables {
         for key in keys(&self.ways)? {
             self.ways.remove(&key)?;
         }
+        for key in keys(&self.fragments)? {
+            self.fragments.remove(&key)?;
+        }
+        for (key, ports) in memory.fragments.iter().map(|known| known.encode(now)) {
+            self.fragments.insert(key, ports, 0)?;
+        }
         for (key, flow) in memory.flows.iter().map(|flow| flow.encode(now)) {
             self.flows.insert(key, flow, 0)?;
         }
@@ -90,6 +100,13 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether no ICMP messages may be sent for a long time, or as many as ever.
+    pub(super) fn silence(&mut self, silent: bool) -> Result<()> {
+        let word = if silent { u64::MAX / 2 } else { 0 };
+        self.icmp_limit.set(0, PerCpuValues::try_from(vec![word; cpus()?])?, 0)?;
+        Ok(())
+    }
+
     /// What they remember in a tick.
     pub(super) fn memory(&self, now: u32) -> Result<Memory> {
         let mut memory = Memory::default();
@@ -100,6 +117,10 @@ impl Tables {
         for entry in &self.ways {
             let (key, way) = entry?;
             memory.ways.push(WayBack::decode(&key, &way, now)?);
+        }
+        for entry in &self.fragments {
+            let (key, ports) = entry?;
+            memory.fragments.push(Known::decode(&key, ports, now)?);
         }
         Ok(memory.sorted())
     }
@@ -150,7 +171,7 @@ pub(super) struct Counted {
 }
 
 /// Fills the maps that only the daemon writes.
-fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
+pub(in crate::kernel) fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
     let mut services = HashMap::<_, Endpoint, Service>::try_from(take(ebpf, maps::SERVICES)?)?;
     let mut index = Array::<_, u32>::try_from(take(ebpf, maps::SERVICE_INDEX)?)?;
     let mut copies = Array::<_, ServiceRow>::try_from(take(ebpf, maps::SERVICE_ROWS)?)?;
@@ -163,9 +184,24 @@ fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
             index.set(word, 2 * service.id, 0)?;
         }
     }
+    let mut vips = HashMap::<_, AddrBe, u32>::try_from(take(ebpf, maps::VIPS)?)?;
+    for (addr, id) in rows.vips() {
+        vips.insert(addr, id, 0)?;
+    }
     let mut table = Array::<_, Backend>::try_from(take(ebpf, maps::BACKENDS)?)?;
     for (id, backend) in &rows.backends {
         table.set(*id, backend, 0)?;
+    }
+    // Others may want to go on with these two.
+    let tags = ebpf.map_mut(maps::TAGS).context("no map of tags")?;
+    let mut tags = Array::<_, u32>::try_from(tags)?;
+    for (id, word) in &rows.tags {
+        tags.set(*id, *word, 0)?;
+    }
+    let vlans = ebpf.map_mut(maps::VLANS).context("no map of VLANs")?;
+    let mut vlans = HashMap::<_, u32, Vlan>::try_from(vlans)?;
+    for (ifindex, vlan) in &rows.vlans {
+        vlans.insert(ifindex, vlan, 0)?;
     }
     let mut origins = HashMap::<_, Endpoint, Origin>::try_from(take(ebpf, maps::ORIGINS)?)?;
     for (backend, origin) in &rows.origins {
@@ -179,7 +215,10 @@ fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
 }
 
 /// Makes the parts of the ring table that have slots.
-fn chunks(ebpf: &mut Ebpf, slots: &[SlotRow]) -> Result<BTreeMap<u32, Array<MapData, u64>>> {
+pub(in crate::kernel) fn chunks(
+    ebpf: &mut Ebpf,
+    slots: &[SlotRow],
+) -> Result<BTreeMap<u32, Array<MapData, u64>>> {
     let mut rings = ArrayOfMaps::<_, Array<MapData, u64>>::try_from(take(ebpf, maps::RINGS)?)?;
     let mut chunks = BTreeMap::new();
     for row in slots {
@@ -191,17 +230,24 @@ fn chunks(ebpf: &mut Ebpf, slots: &[SlotRow]) -> Result<BTreeMap<u32, Array<MapD
     Ok(chunks)
 }
 
-fn keys<V: aya::Pod>(map: &HashMap<MapData, FlowKey, V>) -> Result<Vec<FlowKey>> {
+fn keys<K: aya::Pod, V: aya::Pod>(map: &HashMap<MapData, K, V>) -> Result<Vec<K>> {
     Ok(map.keys().collect::<Result<_, _>>()?)
 }
 
-fn take_counter(map: &mut PerCpuArray<MapData, Counter>, index: u32) -> Result<Option<Counter>> {
+/// A counter, if it is not zero, which it is afterwards.
+pub(in crate::kernel) fn take_counter(
+    map: &mut PerCpuArray<MapData, Counter>,
+    index: u32,
+) -> Result<Option<Counter>> {
     let mut sum = Counter::default();
     map.get(&index, 0)?.iter().for_each(|counter| sum += *counter);
     if sum == Counter::default() {
         return Ok(None);
     }
-    let cpus = nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
-    map.set(index, PerCpuValues::try_from(vec![Counter::default(); cpus])?, 0)?;
+    map.set(index, PerCpuValues::try_from(vec![Counter::default(); cpus()?])?, 0)?;
     Ok(Some(sum))
+}
+
+fn cpus() -> Result<usize> {
+    nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))
 }

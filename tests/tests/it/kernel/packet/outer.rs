@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, UdpHeader,
-    ip_number,
+    EtherType, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, UdpHeader, ip_number,
 };
 
 use super::Packet;
@@ -21,11 +20,9 @@ pub(crate) struct Outer {
 }
 
 impl Outer {
-    /// The frame: link header, outer headers, and the packet with what stands behind it.
-    pub(super) fn build(&self, inner: &Packet) -> Vec<u8> {
-        let plain = Packet { outer: None, ..inner.clone() }.build();
-        let (_, behind) = plain.split_at(Ethernet2Header::LEN);
-        let (content, padding) = behind.split_at(behind.len() - inner.padding);
+    /// Outer headers and the packet, with the type of the outermost.
+    pub(super) fn around(&self, inner: &Packet) -> (EtherType, Vec<u8>) {
+        let content = inner.network();
         let mut payload = Vec::new();
         let mut protocol = if inner.from.is_ipv4() { ip_number::IPV4 } else { ip_number::IPV6 };
         if let Some((source_port, destination_port)) = self.udp {
@@ -34,23 +31,23 @@ impl Outer {
             udp.write(&mut payload).expect("a vector takes everything");
             protocol = ip_number::UDP;
         }
-        payload.extend_from_slice(content);
+        payload.extend(content);
 
         let mut bytes = Vec::new();
-        self.write_ip(&mut bytes, inner, protocol, payload.len());
-        bytes.extend_from_slice(&payload);
-        bytes.extend_from_slice(padding);
-        bytes
+        let kind = self.write_ip(&mut bytes, inner, protocol, payload.len());
+        bytes.extend(payload);
+        (kind, bytes)
     }
 
-    fn write_ip(&self, bytes: &mut Vec<u8>, inner: &Packet, protocol: IpNumber, length: usize) {
-        let mut link = Ethernet2Header {
-            source: inner.link_from,
-            destination: inner.link_to,
-            ether_type: EtherType::IPV4,
-        };
+    fn write_ip(
+        &self,
+        bytes: &mut Vec<u8>,
+        inner: &Packet,
+        protocol: IpNumber,
+        length: usize,
+    ) -> EtherType {
         let length = u16::try_from(length).expect("it fits");
-        let written = match (self.from, self.to) {
+        let (kind, written) = match (self.from, self.to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 let header = Ipv4Header::new(length, 64, protocol, from.octets(), to.octets());
                 let mut header = header.expect("it fits");
@@ -59,7 +56,7 @@ impl Outer {
                 header.dont_fragment = true;
                 header.identification = 0;
                 header.header_checksum = header.calc_header_checksum();
-                link.write(bytes).and_then(|()| header.write(bytes))
+                (EtherType::IPV4, header.write(bytes))
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 let header = Ipv6Header {
@@ -71,11 +68,11 @@ impl Outer {
                     source: from.octets(),
                     destination: to.octets(),
                 };
-                link.ether_type = EtherType::IPV6;
-                link.write(bytes).and_then(|()| header.write(bytes))
+                (EtherType::IPV6, header.write(bytes))
             }
             _ => panic!("one family: {} to {}", self.from, self.to),
         };
         written.expect("a vector takes everything");
+        kind
     }
 }
