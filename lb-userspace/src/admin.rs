@@ -11,8 +11,8 @@ pub mod types;
 
 use tokio::sync::oneshot;
 
-use self::types::{Apply, Changed, Status};
-use crate::model::Change;
+use self::types::{Apply, Changed, FlowView, Status};
+use crate::model::{Change, FlowQuery};
 
 /// Largest body of a call, in bytes: a configuration with every table full is smaller.
 pub const BODY_LIMIT: usize = 16 << 20;
@@ -24,6 +24,13 @@ pub enum Request {
     Status {
         /// Where the answer goes.
         reply: oneshot::Sender<Box<Status>>,
+    },
+    /// Which backend a flow gets.
+    Flow {
+        /// The flow.
+        query: FlowQuery,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<FlowView, RequestError>>,
     },
     /// Changes to make, all or none.
     Change {

@@ -12,6 +12,7 @@ mod controller;
 mod dead;
 pub mod decap;
 mod files;
+mod flow;
 mod journal;
 mod privileges;
 mod problems;

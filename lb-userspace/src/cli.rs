@@ -11,6 +11,7 @@ mod check;
 mod daemon;
 mod decap;
 mod drops;
+mod flow;
 mod format;
 mod generate;
 mod pool;
@@ -140,6 +141,7 @@ fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Out
         Command::Drops { service, all, output } => {
             wait(drops::drops(&client, service.as_ref(), all, output.json))
         }
+        Command::Flow(args) => wait(flow::flow(&client, &args)),
         Command::Service(ServiceCommand::List { output }) => {
             wait(service::list(&client, output.json))
         }

@@ -11,6 +11,7 @@ mod index;
 pub mod netlink;
 pub mod object;
 pub mod pins;
+pub mod probe;
 mod sweeper;
 mod tables;
 

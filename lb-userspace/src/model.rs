@@ -7,6 +7,7 @@
 pub mod change;
 pub mod decap;
 pub mod duration;
+pub mod flow;
 pub mod health;
 pub mod names;
 pub mod prefix;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     change::{Change, ChangeError},
     decap::{DecapSettings, DecapTarget},
+    flow::{FlowError, FlowQuery},
     health::Health,
     names::{Name, Protocol, Vip, Weight},
     prefix::Prefix,

@@ -5,15 +5,17 @@
 
 use super::{
     Tables,
-    choose::{choose, is_alive},
+    choose::choose,
     forward::flow_hash,
     tables::{Added, Route, RouteQuery},
+    translate::known_flow,
 };
 use crate::{
     abi::{
         AddrBe, BACKEND_RESOLVED, Backend, Endpoint, Explanation, Flow, FlowKey, ForwardMode,
         FragmentKey, Origin, Ports, Reason, Return, ServerId, Service, Tracking, Vlan, Why,
     },
+    flow::is_over,
     parse::{Packet, Stop, parse, rare::Work},
     slot::Slot,
     wire::{Frame, transport},
@@ -42,17 +44,17 @@ pub fn explain<F: Frame, T: Tables>(frame: &F, tables: &T) -> Explanation {
         slot: slot.word(),
     };
     let backend = if service.mode == ForwardMode::FullNat as u8 {
-        translated(tables, &packet, slot)
+        translated(tables, &packet, service, slot)
     } else {
         match choose(frame, &Silent(tables), &packet, service, hash) {
-            Ok(chosen) => Ok(chosen.id),
+            Ok(chosen) => Ok((chosen.id, why(tables, &packet, service, slot, chosen.id))),
             Err(outcome) => Err(outcome.reason),
         }
     };
     match backend {
-        Ok(id) => {
+        Ok((id, why)) => {
             found.backend = id;
-            found.why = why(tables, &packet, service, slot, id) as u8;
+            found.why = why as u8;
             found.reason = reached(tables, service, id) as u8;
         }
         Err(reason) => found.reason = reason as u8,
@@ -60,18 +62,53 @@ pub fn explain<F: Frame, T: Tables>(frame: &F, tables: &T) -> Explanation {
     found
 }
 
-/// The backend of a `full-nat` flow.
+/// The backend of a `full-nat` flow, and why.
 #[inline(always)]
-fn translated<T: Tables>(tables: &T, packet: &Packet, slot: Slot) -> Result<u32, Reason> {
-    if let Some(flow) = remembered(tables, packet)
-        && is_alive(tables, flow.backend)
-    {
-        return Ok(flow.backend);
+fn translated<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+    slot: Slot,
+) -> Result<(u32, Why), Reason> {
+    let Some(mut scratch) = tables.scratch() else { return Err(Reason::FlowTableFull) };
+    let scratch = &mut *scratch;
+    scratch.key = packet.flow();
+    if known_flow(&Silent(tables), packet, service, scratch) {
+        return Ok((scratch.flow.backend, Why::Remembered));
     }
     if !packet.opens_flow && packet.protocol != transport::UDP {
         return Err(Reason::UnknownFlow);
     }
-    if slot.owner() == 0 { Err(Reason::NoBackend) } else { Ok(slot.owner()) }
+    match tables.backend(slot.owner()) {
+        Some(_) if slot.owner() != 0 => Ok((slot.owner(), Why::Owner)),
+        _ => Err(Reason::NoBackend),
+    }
+}
+
+/// Why a packet goes to a backend, if the mode is not `full-nat`.
+#[inline(always)]
+fn why<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot, backend: u32) -> Why {
+    let remembers_all = service.tracking == Tracking::All as u8;
+    if (remembers_all || slot.is_moving())
+        && let Some(flow) = remembered(tables, packet)
+        && flow.backend == backend
+    {
+        let counts = if remembers_all {
+            !is_over(flow.state, flow.seen, tables.now(), service.idle_ticks)
+        } else {
+            !packet.opens_flow && flow.epoch == slot.epoch()
+        };
+        if counts {
+            return Why::Remembered;
+        }
+    }
+    if backend == slot.owner() {
+        Why::Owner
+    } else if slot.is_moving() && backend == slot.previous() {
+        Why::Previous
+    } else {
+        Why::Named
+    }
 }
 
 #[inline(always)]
@@ -79,26 +116,6 @@ fn remembered<T: Tables>(tables: &T, packet: &Packet) -> Option<Flow> {
     let mut scratch = tables.scratch()?;
     scratch.key = packet.flow();
     tables.flow(&scratch.key).map(|(flow, _)| flow)
-}
-
-/// Why a packet goes to a backend.
-#[inline(always)]
-fn why<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot, backend: u32) -> Why {
-    let remembers_all =
-        service.mode == ForwardMode::FullNat as u8 || service.tracking == Tracking::All as u8;
-    if remembers_all || slot.is_moving() {
-        if let Some(flow) = remembered(tables, packet)
-            && flow.backend == backend
-            && (remembers_all || flow.epoch == slot.epoch())
-            && !packet.opens_flow
-        {
-            return Why::Remembered;
-        }
-        if !packet.opens_flow && backend != slot.owner() && backend == slot.previous() {
-            return Why::Previous;
-        }
-    }
-    if backend == slot.owner() { Why::Owner } else { Why::Named }
 }
 
 /// What a packet to a backend is counted under.

@@ -18,6 +18,7 @@ use crate::{
     wire::transport::{TCP, UDP},
 };
 
+mod explain;
 mod full_nat;
 mod quic;
 mod rare;

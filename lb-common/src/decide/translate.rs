@@ -83,7 +83,7 @@ enum Unopened {
 
 /// Whether the flow is remembered, and not over: then it is in the scratch memory.
 #[inline(always)]
-fn known_flow<T: Tables>(
+pub(super) fn known_flow<T: Tables>(
     tables: &T,
     packet: &Packet,
     service: &Service,

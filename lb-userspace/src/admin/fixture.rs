@@ -3,18 +3,19 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use lb_common::abi::Reason;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{
     Request, RequestError, server,
     types::{
-        BackendView, Changed, CounterView, HealthState, HealthView, InterfaceView, NextHopView,
-        PoolView, ServiceView, Status,
+        BackendView, Because, Changed, CounterView, FlowView, HealthState, HealthView,
+        InterfaceView, NextHopView, PoolView, ServiceView, SlotView, Status,
     },
 };
 use crate::model::{
-    AttachMode, BackendState, Change, ChangeError, Forward, Health, Name, Udp, Weight,
+    AttachMode, BackendState, Change, ChangeError, FlowQuery, Forward, Health, Name, Udp, Weight,
     health::{HttpProbe, Probe},
 };
 
@@ -187,6 +188,7 @@ async fn event_loop(
     while let Some(request) = requests.recv().await {
         match request {
             Request::Status { reply } => _ = reply.send(Box::new(status())),
+            Request::Flow { query, reply } => _ = reply.send(Ok(flow(&query))),
             Request::Change { changes, reply } => {
                 let verdict = check(&changes);
                 _ = log.send(changes);
@@ -209,6 +211,35 @@ async fn event_loop(
                 return;
             }
         }
+    }
+}
+
+/// Of the service `web` an open flow keeps its backend while its slot moves; there is no other.
+pub(crate) fn flow(query: &FlowQuery) -> FlowView {
+    let status = status();
+    let web = status.services.iter().find(|service| service.listen == query.to());
+    let owner = address("172.17.0.4:1001");
+    let previous = address("172.17.0.5:1002");
+    let (backend, why) =
+        if query.opening() { (owner, Because::Owner) } else { (previous, Because::Previous) };
+    let reason = if web.is_some() { Reason::Forwarded } else { Reason::NotOurs };
+    FlowView {
+        from: query.from(),
+        to: query.to(),
+        service: web.map(|service| service.name.clone()),
+        pool: web.map(|service| service.pool.clone()),
+        forward: web.map(|service| service.forward),
+        backend: web.map(|_| backend),
+        reason: reason.name().to_owned(),
+        explanation: reason.explanation().to_owned(),
+        why: web.map(|_| why),
+        slot: web.map(|service| SlotView {
+            place: 1234,
+            of: service.slots,
+            moving: true,
+            owner: Some(owner),
+            previous: Some(previous),
+        }),
     }
 }
 

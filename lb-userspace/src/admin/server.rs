@@ -6,6 +6,7 @@
 
 mod answer;
 mod body;
+mod query;
 mod route;
 mod socket;
 #[cfg(test)]

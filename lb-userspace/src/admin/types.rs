@@ -169,6 +169,60 @@ pub struct CounterView {
     pub bytes: u64,
 }
 
+/// `GET /v1/flow`: which backend a flow gets, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FlowView {
+    /// The client.
+    pub from: SocketAddr,
+    /// Where it sends to.
+    pub to: Vip,
+    /// The service there, if there is one.
+    pub service: Option<Name>,
+    /// Its pool.
+    pub pool: Option<Name>,
+    /// Its forwarding mode.
+    pub forward: Option<Forward>,
+    /// The backend, if there is one.
+    pub backend: Option<SocketAddr>,
+    /// What the packet would be counted under.
+    pub reason: String,
+    /// That reason in words.
+    pub explanation: String,
+    /// Why this backend.
+    pub why: Option<Because>,
+    /// The slot of the flow.
+    pub slot: Option<SlotView>,
+}
+
+/// Why a flow has its backend.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// It owns the slot.
+    Owner,
+    /// The flow table says so.
+    Remembered,
+    /// The flow is older than the change of its slot, whose previous owner it is.
+    Previous,
+    /// A QUIC connection id names it.
+    Named,
+}
+
+/// The slot of a flow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SlotView {
+    /// Its place in the ring, from 0 on.
+    pub place: u32,
+    /// Slots of the ring.
+    pub of: u32,
+    /// Whether it has changed its owner, and may have flows that are older than that.
+    pub moving: bool,
+    /// The backend that owns it.
+    pub owner: Option<SocketAddr>,
+    /// The backend that keeps its older flows, while it moves.
+    pub previous: Option<SocketAddr>,
+}
+
 /// `POST /v1/pools/POOL/backends`: a backend to add.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::{
-    dead,
+    dead, flow,
     journal::Journal,
     problems,
     refused::{self, Refused},
@@ -23,16 +23,17 @@ use super::{
 use crate::{
     admin::{
         Request, RequestError,
-        types::{Apply, Changed, Status},
+        types::{Apply, Changed, FlowView, Status},
     },
     config,
     dataplane::{
         Dataplane,
         attach::Place,
         netlink::{Links, Netlink, NextHops, vlan},
+        probe,
     },
     health::{self, Checks, Report},
-    model::{AttachMode, Change, ChangeError, Desired},
+    model::{AttachMode, Change, ChangeError, Desired, FlowQuery},
     reconcile::{
         self, Image,
         compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
@@ -196,6 +197,7 @@ impl Controller {
                 // Without an answer the API says that the daemon could not give one.
                 Err(error) => error!("cannot report the status: {error:#}"),
             },
+            Request::Flow { query, reply } => answer(reply, self.explain(&query)),
             Request::Change { changes, reply } => answer(reply, self.change(&changes).await),
             Request::Apply { apply, reply } => answer(reply, self.apply(&apply).await),
             Request::Detach { reply } => {
@@ -212,6 +214,13 @@ impl Controller {
         self.links = self.netlink.links().await?;
         let problems = self.problems().await;
         Ok(view::status(self, problems)?)
+    }
+
+    /// Asks the program which backend a flow gets.
+    fn explain(&mut self, query: &FlowQuery) -> Result<FlowView, RequestError> {
+        let frame = probe::frame(query).map_err(failure)?;
+        let said = self.dataplane.explain(&frame).map_err(failure)?;
+        Ok(flow::view(query, &said, &self.image, &self.desired))
     }
 
     async fn problems(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use lb_common::limits::decap::DEFAULT_PIN_DIR;
 
 use crate::{
     config::DEFAULT_ADMIN,
-    model::{AttachMode, Name, Prefix, Weight, names},
+    model::{AttachMode, Name, Prefix, Vip, Weight, names},
 };
 
 /// Load balancer for Linux: forwards packets to backends by XDP
@@ -91,6 +91,11 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Show which backend a flow gets, and why
+    ///
+    /// Asks the loaded program itself, by a test run that changes nothing. The exit code is 1 if the
+    /// flow gets no backend.
+    Flow(FlowArgs),
     /// Look at services
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -233,6 +238,21 @@ pub(super) struct StatsArgs {
         allow_negative_numbers = true
     )]
     pub(super) count: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Of `shunt flow`.
+#[derive(Debug, Args)]
+pub(super) struct FlowArgs {
+    /// The client, as IP:PORT
+    #[arg(value_parser = names::client_address)]
+    pub(super) from: SocketAddr,
+    /// The service that it sends to, such as `192.0.2.10:80/tcp`
+    pub(super) to: Vip,
+    /// Ask about the packet that opens the flow, in place of one of an open flow; TCP only
+    #[arg(long)]
+    pub(super) opening: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

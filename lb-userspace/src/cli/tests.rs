@@ -3,6 +3,7 @@
 mod commands;
 mod decap;
 mod drops;
+mod flow;
 mod golden;
 mod stats;
 mod usage;

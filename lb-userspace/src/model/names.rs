@@ -66,6 +66,14 @@ pub enum ValueError {
         /// What was given.
         given: String,
     },
+    /// The address of a client.
+    #[error(
+        "`{given}` is not the address of a client: write IP:PORT, such as `198.51.100.7:40000` or `[2001:db8:1::7]:40000` (host names are not looked up)"
+    )]
+    Client {
+        /// What was given.
+        given: String,
+    },
     /// The name of an interface.
     #[error(
         "`{given}` is not the name of an interface: use 1 to {LONGEST_INTERFACE_NAME} bytes without `/`, `:` and white space, as `ip link` shows it"
@@ -241,6 +249,17 @@ impl fmt::Display for Vip {
 /// Reads the address of a backend.
 pub fn backend_address(given: &str) -> Result<SocketAddr, ValueError> {
     let address = given.parse().map_err(|_| ValueError::Backend { given: given.to_owned() })?;
+    usable(address)
+}
+
+/// Reads the address of a client.
+pub fn client_address(given: &str) -> Result<SocketAddr, ValueError> {
+    let address: SocketAddr =
+        given.parse().map_err(|_| ValueError::Client { given: given.to_owned() })?;
+    if address.port() == 0 {
+        let why = "port 0 is not a port; give the port that the client sends from";
+        return Err(ValueError::Address { given: given.to_owned(), why });
+    }
     usable(address)
 }
 

@@ -10,6 +10,7 @@ mod decap;
 mod drained;
 mod fleet;
 mod flood;
+mod flow;
 mod forwarding;
 mod harness;
 mod health;

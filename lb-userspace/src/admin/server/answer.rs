@@ -11,7 +11,7 @@ use hyper::{
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{body, route::Route};
+use super::{body, query, route::Route};
 use crate::{
     admin::{
         Request, RequestError,
@@ -111,6 +111,7 @@ async fn dispatch(
     route.check(call.method())?;
     let posted = call.method() == Method::POST;
     let removed = call.method() == Method::DELETE;
+    let asked = call.uri().query().map(str::to_owned);
     let body = call.into_body();
     match route {
         Route::Status => json(&status(requests).await?),
@@ -129,6 +130,10 @@ async fn dispatch(
         Route::Backend(pool, address) => {
             let patch = body::read(body, patience).await?;
             json(&change(requests, patched(&pool, address, &patch)).await?)
+        }
+        Route::Flow => {
+            let query = query::flow(asked.as_deref())?;
+            json(&ask(requests, |reply| Request::Flow { query, reply }).await??)
         }
         Route::Changes => json(&change(requests, body::read(body, patience).await?).await?),
         Route::Apply => {

@@ -24,6 +24,8 @@ pub(super) enum Route {
     Backends(Name),
     /// `/v1/pools/NAME/backends/ADDR:PORT`
     Backend(Name, SocketAddr),
+    /// `/v1/flow`
+    Flow,
     /// `/v1/changes`
     Changes,
     /// `/v1/apply`
@@ -48,6 +50,7 @@ impl Route {
             ["v1", "pools", pool, "backends", address] => {
                 Self::Backend(name("pool", pool)?, backend(address)?)
             }
+            ["v1", "flow"] => Self::Flow,
             ["v1", "changes"] => Self::Changes,
             ["v1", "apply"] => Self::Apply,
             ["v1", "detach"] => Self::Detach,
@@ -63,7 +66,12 @@ impl Route {
     /// Refuses a method that what is named here does not take.
     pub(super) fn check(&self, method: &Method) -> Result<(), Rejection> {
         let allowed = match self {
-            Self::Status | Self::Services | Self::Service(_) | Self::Pools | Self::Pool(_) => "GET",
+            Self::Status
+            | Self::Services
+            | Self::Service(_)
+            | Self::Pools
+            | Self::Pool(_)
+            | Self::Flow => "GET",
             Self::Backends(_) => "GET, POST",
             Self::Backend(..) => "PATCH, DELETE",
             Self::Changes | Self::Apply | Self::Detach => "POST",
@@ -95,8 +103,9 @@ fn decode(segment: &str) -> Result<String, Rejection> {
     })
 }
 
-fn decoded(segment: &str) -> Option<String> {
-    let mut parts = segment.split('%');
+/// What percent escapes stand for, if they are well-formed.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;

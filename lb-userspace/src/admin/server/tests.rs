@@ -2,6 +2,8 @@
 //! client is taken for granted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod flow;
+
 use std::{
     fs,
     io::{Read, Write},
