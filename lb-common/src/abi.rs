@@ -32,7 +32,7 @@ pub const fn v4_mapped(addr_be: u32) -> AddrBe {
 /// Whether an address is IPv4-mapped.
 #[inline(always)]
 pub const fn is_v4_mapped(addr: &AddrBe) -> bool {
-    addr[0] == 0 && addr[1] == 0 && addr[2] == V4_MAPPED_BE
+    addr[0] | addr[1] == 0 && addr[2] == V4_MAPPED_BE
 }
 
 /// Facts about a pinned set of maps as a whole.

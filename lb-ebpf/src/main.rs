@@ -7,6 +7,7 @@
 
 mod frame;
 mod maps;
+mod route;
 mod tables;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

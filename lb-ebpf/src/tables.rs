@@ -1,21 +1,13 @@
-//! [`Tables`] over the maps, and the kernel's routing table through its helper.
+//! [`Tables`] over the maps.
 
 use core::{
     borrow::Borrow,
     hint::cold_path,
-    mem::{self, offset_of},
     ops::{Deref, DerefMut},
+    ptr,
 };
 
-use aya_ebpf::{
-    EbpfContext,
-    bindings::{
-        BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
-        BPF_FIB_LKUP_RET_SUCCESS, BPF_NOEXIST, bpf_fib_lookup,
-    },
-    helpers,
-    programs::XdpContext,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers, programs::XdpContext};
 use lb_common::{
     abi::{
         AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason,
@@ -25,12 +17,12 @@ use lb_common::{
     hash,
     limit::Rate,
     limits::{CHUNK_SLOTS, ICMP_BURST, ICMP_INTERVAL, REASONS_PER_SERVICE, SERVICE_HASHES},
-    parse::{Family, rare::Work},
+    parse::rare::Work,
     slot::{STAMP_WORD, Slot},
     time,
 };
 
-use crate::maps;
+use crate::{maps, route};
 
 /// The tables as a packet sees them.
 pub(crate) struct MapTables<'a> {
@@ -199,7 +191,7 @@ impl Tables for MapTables<'_> {
 
     #[inline(always)]
     fn route(&self, query: &RouteQuery) -> Route {
-        lookup_route(self.ctx, query)
+        route::look_up(self.ctx, query)
     }
 
     #[inline(always)]
@@ -318,13 +310,27 @@ fn slot_at(index: u32) -> Option<*mut u64> {
     maps::RINGS.get_value_ptr_mut(index / CHUNK_SLOTS, &(index % CHUNK_SLOTS))
 }
 
-/// Compares by words; the derived comparison calls a function that compares by bytes.
+/// Compares by words as wide as can be; the derived comparison calls a function that compares by bytes.
 #[inline(always)]
-const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
-    let ([one0, one1, one2, one3], [other0, other1, other2, other3]) = (one.addr_be, other.addr_be);
-    (one0 ^ other0) | (one1 ^ other1) | (one2 ^ other2) | (one3 ^ other3) == 0
-        && one.port_be == other.port_be
-        && one.protocol == other.protocol
+fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
+    // SAFETY: the first 16 bytes are the address, and the last four are made of integers, too.
+    let (address, rest) = unsafe {
+        let start = ptr::from_ref(one);
+        (start.cast::<[u64; 2]>().read_unaligned(), start.cast::<u32>().add(4).read_unaligned())
+    };
+    let [a, b, c, d] = other.addr_be;
+    let ([e, f], [g, h]) = (other.port_be.to_ne_bytes(), [other.protocol, other._pad]);
+    address == [pair(a, b), pair(c, d)] && rest == u32::from_ne_bytes([e, f, g, h])
+}
+
+/// Two words as one, in the order of memory.
+#[inline(always)]
+const fn pair(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
 }
 
 #[inline(always)]
@@ -338,70 +344,3 @@ fn add(counter: Option<*mut Counter>, bytes: u64) {
         }
     }
 }
-
-/// `bpf_fib_lookup` (net/core/filter.c). Without flags it obeys policy rules, and answers for a
-/// packet that arrived on the interface.
-#[inline(always)]
-fn lookup_route(ctx: &XdpContext, query: &RouteQuery) -> Route {
-    const AF_INET: u8 = 2;
-    const AF_INET6: u8 = 10;
-
-    // SAFETY: all of it is integers, and unions of integers.
-    let mut fib: bpf_fib_lookup = unsafe { mem::zeroed() };
-    fib.l4_protocol = query.protocol;
-    fib.__bindgen_anon_1.tot_len = query.ip_len;
-    fib.ifindex = query.ingress;
-    match query.family {
-        Family::V4 => {
-            fib.family = AF_INET;
-            fib.__bindgen_anon_3.ipv4_src = query.src_be[3];
-            fib.__bindgen_anon_4.ipv4_dst = query.dst_be[3];
-        }
-        Family::V6 => {
-            fib.family = AF_INET6;
-            fib.__bindgen_anon_3.ipv6_src = query.src_be;
-            fib.__bindgen_anon_4.ipv6_dst = query.dst_be;
-        }
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "the structure has 64 bytes"
-    )]
-    let size = size_of::<bpf_fib_lookup>() as i32;
-    // SAFETY: the context is the program's own, and the structure is as large as we say.
-    let answer = unsafe { helpers::bpf_fib_lookup(ctx.as_ptr(), &raw mut fib, size, 0) };
-    match u32::try_from(answer) {
-        Ok(BPF_FIB_LKUP_RET_SUCCESS) => Route::Via { ifindex: fib.ifindex, link: link(&fib) },
-        Ok(BPF_FIB_LKUP_RET_NO_NEIGH) => Route::Unresolved,
-        Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => Route::Local,
-        Ok(BPF_FIB_LKUP_RET_FRAG_NEEDED) => Route::TooBig,
-        _ => Route::None,
-    }
-}
-
-/// The first 12 bytes of the frame: destination, then source.
-///
-/// The answer lies on the stack, where the verifier wants every access aligned, and there the MAC
-/// addresses are aligned to two bytes. Volatile, because the compiler would make larger accesses of
-/// neighbouring ones.
-#[inline(always)]
-#[expect(clippy::cast_ptr_alignment, reason = "asserted below")]
-fn link(fib: &bpf_fib_lookup) -> [u32; 3] {
-    let half = |mac: &[u8; 6], at: usize| {
-        // SAFETY: `at` is below 3, and both addresses begin at an even offset of the structure.
-        let half = unsafe { mac.as_ptr().cast::<u16>().add(at).read_volatile() };
-        half.to_ne_bytes()
-    };
-    let word = |[a, b]: [u8; 2], [c, d]: [u8; 2]| u32::from_ne_bytes([a, b, c, d]);
-    let (to, from) = (&fib.dmac, &fib.smac);
-    [
-        word(half(to, 0), half(to, 1)),
-        word(half(to, 2), half(from, 0)),
-        word(half(from, 1), half(from, 2)),
-    ]
-}
-
-const _: () = {
-    assert!(offset_of!(bpf_fib_lookup, dmac) % 2 == 0 && offset_of!(bpf_fib_lookup, smac) % 2 == 0);
-};

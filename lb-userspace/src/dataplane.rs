@@ -169,10 +169,10 @@ impl Dataplane {
             .map_err(|source| DataplaneError::Load { source: Box::new(source) })?;
         let maps = Maps::take(&mut ebpf)?;
         let mut dataplane = Self { ebpf, maps, pin_dir: pin_dir.to_owned(), _lock: lock };
-        dataplane.program()?.load().map_err(refused)?;
+        load(dataplane.program()?)?;
         dataplane.maps.write_version()?;
         dataplane.hand_over()?;
-        program(&mut dataplane.ebpf, limits::EXPLAIN_PROGRAM)?.load().map_err(refused)?;
+        load(program(&mut dataplane.ebpf, limits::EXPLAIN_PROGRAM)?)?;
         Ok(dataplane)
     }
 
@@ -182,7 +182,7 @@ impl Dataplane {
         let mut programs: ProgramArray<MapData> = tables::take(&mut self.ebpf, maps::PROGRAMS)?;
         for stage in limits::Stage::ALL {
             let program = program(&mut self.ebpf, stage.program())?;
-            program.load().map_err(refused)?;
+            load(program)?;
             let fd = program.fd()?;
             programs.set(stage as u32, fd, 0).map_err(tables::failed(maps::PROGRAMS))?;
         }
@@ -225,6 +225,22 @@ impl Dataplane {
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, DataplaneError> {
     let program = ebpf.program_mut(name).ok_or(DataplaneError::Missing { name })?;
     Ok(program.try_into()?)
+}
+
+/// How often loading a program is tried, as by libbpf.
+const ATTEMPTS: usize = 5;
+
+/// Loads a program. The verifier gives up when its thread is disturbed, which happens on a busy machine;
+/// then it is asked again.
+fn load(program: &mut Xdp) -> Result<(), DataplaneError> {
+    for _ in 1..ATTEMPTS {
+        match program.load() {
+            Err(ProgramError::LoadError { io_error, .. })
+                if io_error.kind() == io::ErrorKind::WouldBlock => {}
+            ended => return ended.map_err(refused),
+        }
+    }
+    program.load().map_err(refused)
 }
 
 /// The verifier's log has hundreds of lines: it goes where it was asked for.

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod flood;
 pub mod held;
 pub mod http;
+pub mod icmp;
 pub mod interrupt;
 pub mod link;
 pub mod load;

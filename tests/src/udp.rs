@@ -1,6 +1,7 @@
 //! UDP: a server that returns what it gets, with its name and the client it sees.
 
 use std::{
+    io,
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
@@ -11,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ip_ttl,
+    set_ipv6_mtu_discover, set_ipv6_unicast_hops, set_socket_recv_buffer_size_force,
+};
 
 use crate::netns::Netns;
 
@@ -90,16 +94,53 @@ impl UdpClient {
         Ok(Self(socket))
     }
 
+    /// Has its datagrams sent whole or not at all.
+    pub fn never_fragment(&self) -> Result<()> {
+        if self.0.local_addr()?.is_ipv4() {
+            set_ip_mtu_discover(&self.0, Ipv4PathMtuDiscovery::DO)?;
+        } else {
+            set_ipv6_mtu_discover(&self.0, Ipv6PathMtuDiscovery::DO)?;
+        }
+        Ok(())
+    }
+
+    /// Gives its datagrams a time to live, or hop limit.
+    pub fn live_for(&self, hops: u8) -> Result<()> {
+        if self.0.local_addr()?.is_ipv4() {
+            set_ip_ttl(&self.0, hops.into())?;
+        } else {
+            set_ipv6_unicast_hops(&self.0, Some(hops))?;
+        }
+        Ok(())
+    }
+
     /// Sends a datagram and waits for the answer, which must come from the address it was sent to.
     pub fn ask(&self, server: SocketAddr, payload: &[u8]) -> Result<Echo> {
-        // A connected socket takes nothing that comes from elsewhere.
+        self.connect(server)?;
+        self.send(payload)?;
+        self.answer().with_context(|| format!("no answer from {server} to a datagram"))
+    }
+
+    /// Speaks to a server only, and takes nothing that comes from elsewhere; our end.
+    pub fn connect(&self, server: SocketAddr) -> Result<SocketAddr> {
         self.0.connect(server)?;
-        self.0.send(payload)?;
+        Ok(self.0.local_addr()?)
+    }
+
+    /// Sends a datagram to the server that it is connected to.
+    pub fn send(&self, payload: &[u8]) -> io::Result<()> {
+        self.0.send(payload).map(drop)
+    }
+
+    /// What ICMP told about earlier datagrams, if anything; it is told once.
+    pub fn news(&self) -> Result<Option<io::Error>> {
+        Ok(self.0.take_error()?)
+    }
+
+    /// Waits for an answer of the server that it is connected to.
+    pub fn answer(&self) -> Result<Echo> {
         let mut buffer = vec![0; LARGEST];
-        let length = self
-            .0
-            .recv(&mut buffer)
-            .with_context(|| format!("no answer from {server} to a datagram"))?;
+        let length = self.0.recv(&mut buffer)?;
         buffer.truncate(length);
         parse(&buffer, self.0.local_addr()?).context("the answer is malformed")
     }

@@ -87,7 +87,8 @@ reasons! {
     /// Passed: sent by a backend, but a route forbids the way to the client, or the kernel does not
     /// forward.
     ReplyUnroutable = 12, "reply-unroutable";
-    /// Passed: a reply too large for the way to the client; the kernel tells the backend.
+    /// Passed: a reply too large for the way to the client; the kernel tells the backend, or cuts the
+    /// reply into fragments.
     ReplyTooBig = 13, "reply-too-big";
     /// Passed after rewriting: a reply whose next hop the kernel has yet to resolve.
     ReplyUnresolved = 14, "reply-unresolved";
@@ -99,8 +100,8 @@ reasons! {
     TtlExpired = 16, "ttl-expired";
     /// Dropped: the service has no backend to send to.
     NoBackend = 17, "no-backend";
-    /// Dropped: larger than the way to the backend can carry. The sender is told by ICMP what would
-    /// fit, at most 1,000 times a second.
+    /// Dropped: larger than the way to the backend, or in `full-nat` to the client, can carry. The
+    /// sender is told by ICMP what would fit, at most 1,000 times a second.
     TooBig = 18, "too-big";
     /// Dropped: the next hop of the backend is unknown, and the mode leaves the kernel no way to
     /// forward the packet.

@@ -74,7 +74,7 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
         }
         rewrite::decrement_ttl(frame, packet)?;
         if let Some(tunnel) = tunnel {
-            let source = source(service, backend, hash);
+            let source = source(service, backend, tunnel, hash);
             if rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash)
                 .is_none()
             {
@@ -132,8 +132,8 @@ pub(super) fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
 /// Source of the outer header: the backend's own interface, or an address of the service's prefix,
 /// picked by the flow's hash so that the backend's network card spreads flows over its queues.
 #[inline(always)]
-pub(super) fn source(service: &Service, backend: &Backend, hash: u32) -> AddrBe {
-    if is_v4_mapped(&backend.addr_be) {
+pub(super) fn source(service: &Service, backend: &Backend, tunnel: Tunnel, hash: u32) -> AddrBe {
+    if tunnel.outer_v4 {
         if service.source_v4_be == 0 {
             return backend.source_be;
         }

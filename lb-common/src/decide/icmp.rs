@@ -157,7 +157,7 @@ fn to_backend<F: Frame, T: Tables>(
     } else {
         rewrite::decrement_ttl(frame, packet)?;
         if let Some(tunnel) = tunnel {
-            let source = source(service, backend, hash);
+            let source = source(service, backend, tunnel, hash);
             let room = rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash);
             if room.is_none() {
                 return Some(Outcome::drop(service.id, Reason::NoHeadroom));

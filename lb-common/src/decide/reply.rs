@@ -7,9 +7,9 @@ use super::{
 use crate::{
     abi::{AddrBe, ORIGIN_STATELESS, ORIGIN_TRACKED, Origin, Reason},
     flow::next_state,
-    parse::Packet,
-    rewrite::{self, End, Hop},
-    wire::Frame,
+    parse::{Family, Packet},
+    rewrite::{self, End, Hop, icmp::Refusal},
+    wire::{Frame, ipv4},
 };
 
 /// Whom a reply is from and for, as its client knows them.
@@ -37,6 +37,10 @@ pub(super) fn to_client<const RARE: bool, F: Frame, T: Tables>(
         Ok(way) => way,
         Err(outcome) => return Some(outcome),
     };
+    // The kernel would tell the VIP, which sent nothing.
+    if way.room != 0 && !may_be_cut(frame, packet) {
+        return Some(Outcome::refuse(way.service, Refusal::TooBig(way.room)));
+    }
     if origin.flags & ORIGIN_TRACKED == 0 {
         rewrite::end(frame, packet, End::Source, &ends.vip_be, ends.vip_port_be, way.hop)?;
     } else {
@@ -73,15 +77,20 @@ pub(super) fn ends<const ALIVE: bool, T: Tables>(
     })
 }
 
-/// How a packet gets to the client.
+/// How a packet gets to the client. No enums with fields: the compiler would compute with those of
+/// another variant, which the verifier refuses.
 pub(super) struct Way {
     service: u32,
     pub(super) hop: Hop,
-    route: Route,
-    /// What it is counted under if the kernel must send it.
-    unsent: Reason,
+    /// Interface that it leaves by; 0 if the kernel must send it.
+    ifindex: u32,
+    link: [u32; 3],
     /// The word of the VLAN tags that it is sent with.
     tags: u32,
+    /// What it is counted under if the kernel must send it.
+    unsent: Reason,
+    /// Bytes that the way has room for, if it is too large for it; 0 otherwise.
+    room: u32,
 }
 
 /// The way to a client for a packet that will come from an address, and is addressed to another now;
@@ -108,39 +117,56 @@ pub(super) fn way<const RARE: bool, F: Frame, T: Tables>(
     // What is addressed to an address of the balancer (`full-nat`) must not reach its sockets, which
     // would refuse it: the kernel gets it as the client would.
     let is_translated = ends.client_be != addressed_be;
+    // Nor could the client tell whose fragments those of the backend's own packet are.
+    let is_cut = matches!(route, Route::TooBig(_)) && may_be_cut(frame, packet);
     let (hop, unsent) = match route {
         Route::Via { .. } if packet.ttl <= 1 => {
             return Err(Outcome::drop(service, Reason::TtlExpired));
         }
         Route::Via { .. } => (Hop::Here, Reason::ReplyUnresolved),
         Route::Unresolved => (Hop::Later, Reason::ReplyUnresolved),
-        Route::TooBig => (Hop::Later, Reason::ReplyTooBig),
+        Route::TooBig(_) => (Hop::Later, Reason::ReplyTooBig),
         Route::None => (Hop::Later, Reason::ReplyUnroutable),
         Route::Local => (Hop::Later, Reason::ReplyToBalancer),
     };
-    if !is_translated && hop == Hop::Later && unsent != Reason::ReplyUnresolved {
+    if !is_translated && !is_cut && hop == Hop::Later && unsent != Reason::ReplyUnresolved {
         let service = if unsent == Reason::ReplyToBalancer { 0 } else { service };
         return Err(Outcome::pass(service, unsent));
     }
-    let (route, tags) = match route {
-        Route::Via { ifindex, link } => match tables.vlan(ifindex) {
-            Some(_) if !RARE => return Err(Outcome::rare()),
-            Some(vlan) => (Route::Via { ifindex: vlan.ifindex, link }, vlan.tags),
-            None => (route, 0),
-        },
-        _ => (route, 0),
-    };
-    Ok(Way { service, hop, route, unsent, tags })
+    let mut way = Way { service, hop, ifindex: 0, link: [0; 3], tags: 0, unsent, room: 0 };
+    match route {
+        Route::Via { ifindex, link } => {
+            (way.ifindex, way.link) = (ifindex, link);
+            if let Some(vlan) = tables.vlan(ifindex) {
+                if !RARE {
+                    return Err(Outcome::rare());
+                }
+                (way.ifindex, way.tags) = (vlan.ifindex, vlan.tags);
+            }
+        }
+        Route::TooBig(most) => way.room = most,
+        Route::Unresolved | Route::Local | Route::None => {}
+    }
+    Ok(way)
+}
+
+/// Whether the kernel may cut a packet into fragments.
+#[inline(always)]
+fn may_be_cut<F: Frame>(frame: &F, packet: &Packet) -> bool {
+    packet.family == Family::V4
+        && frame
+            .read::<u16>(ipv4::FRAGMENT)
+            .is_some_and(|fragment| fragment & ipv4::DONT_FRAGMENT_BE == 0)
 }
 
 /// Sends a packet that has its client's view of the ends now, or has the kernel do so.
 #[inline(always)]
 pub(super) fn leave<F: Frame>(frame: &mut F, way: &Way, sent: Reason) -> Option<Outcome> {
-    let Route::Via { ifindex, link } = way.route else {
+    if way.ifindex == 0 {
         return Some(Outcome::pass(way.service, way.unsent));
-    };
-    rewrite::link(frame, &link)?;
-    Some(Outcome::send(way.service, sent, ifindex).tagged(way.tags))
+    }
+    rewrite::link(frame, &way.link)?;
+    Some(Outcome::send(way.service, sent, way.ifindex).tagged(way.tags))
 }
 
 /// The ends of a flow whose way back is remembered.

@@ -131,8 +131,8 @@ pub enum Route {
     /// Nowhere else: the address is the balancer's own, or not a unicast address, or no route leads
     /// there. The kernel gives the same answer for all of them.
     Local,
-    /// Too large for the way there.
-    TooBig,
+    /// Too large for the way there, which has room for so many bytes.
+    TooBig(u32),
     /// Forbidden by a route, or forwarding is switched off.
     None,
 }

@@ -84,7 +84,7 @@ fn tables() -> HostTables {
     }
     tables.routes = HashMap::from([
         (addr_be(address(CLIENT).ip()), Route::Via { ifindex: FRONT, link: CLIENT_LINK }),
-        (addr_be(address(CLIENT_SMALL).ip()), Route::TooBig),
+        (addr_be(address(CLIENT_SMALL).ip()), Route::TooBig(1280)),
         (addr_be(address(CLIENT_NEW).ip()), Route::Unresolved),
         (addr_be(address(BALANCER).ip()), Route::Local),
     ]);

@@ -18,8 +18,9 @@ pub use self::lists::{Lists, Packets};
 use super::{
     DataplaneError,
     attach::{Place, attach, take_over},
+    load,
     object::DECAP_OBJECT,
-    pins, program, refused,
+    pins, program,
 };
 use crate::model::AttachMode;
 
@@ -105,7 +106,7 @@ impl Decapsulator {
         let mut ebpf = loader
             .load(DECAP_OBJECT)
             .map_err(|source| DataplaneError::Load { source: Box::new(source) })?;
-        program(&mut ebpf, names::PROGRAM)?.load().map_err(refused)?;
+        load(program(&mut ebpf, names::PROGRAM)?)?;
         let mut maps = Maps::open(directory)?;
         maps.write_meta(netns)?;
         Ok(Self { ebpf, maps, directory: directory.to_owned(), _lock: lock })

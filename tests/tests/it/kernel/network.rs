@@ -124,7 +124,7 @@ pub(crate) fn routes(links: &Links) -> Vec<(AddrBe, Route)> {
         (OWN, Route::Local),
         (MANY, Route::Local),
         (FAR, front(ROUTER_MAC)),
-        (SMALL, Route::TooBig),
+        (SMALL, Route::TooBig(1280)),
         (SMALL_FITS, front(ROUTER_MAC)),
         (UNREACHABLE, Route::None),
         // The kernel gives the same answer as for its own addresses.

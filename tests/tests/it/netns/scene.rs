@@ -328,6 +328,17 @@ impl Scene {
         self.daemon.ok(&[&["backend", verb, POOL, &address], more].concat())
     }
 
+    /// Packets counted under a reason so far.
+    pub(crate) fn counted(&self, reason: &str) -> Result<u64> {
+        Ok(self.daemon.status()?["packets"][reason]["packets"].as_u64().unwrap_or(0))
+    }
+
+    /// Lets what the balancer sends back to the client arrive (see [`passing`]), until what is
+    /// returned is dropped.
+    pub(crate) fn client_hears_answers(&self) -> Result<Ebpf> {
+        passing::attach(&self.network.topology.client, "eth0")
+    }
+
     /// Makes short connections to the VIP, all of which must succeed; how many each backend got.
     pub(crate) fn spread(&self, connections: usize) -> Result<BTreeMap<String, usize>> {
         let server = self.network.vip();

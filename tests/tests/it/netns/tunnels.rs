@@ -56,10 +56,7 @@ fn wants(forward: &'static str, inner: Family, outer: Family) -> Wants {
 
 fn by_decap(wants: Wants) {
     wants.scene(|scene| {
-        let from = scene.network.topology.address(Host::BalancerBack, wants.backend_family);
-        let decaps = (1..=BACKENDS)
-            .map(|n| Decap::attach(scene, n, &[&from.to_string(), SOURCES]))
-            .collect::<Result<Vec<_>>>()?;
+        let decaps = unpack(scene)?;
         arrive_intact(scene)?;
         let greeting = scene.curl()?;
         let client = scene.network.topology.address(Host::Client, wants.family);
@@ -68,8 +65,15 @@ fn by_decap(wants: Wants) {
     });
 }
 
+/// Has every backend unpack, until what is returned is dropped.
+pub(crate) fn unpack(scene: &Scene) -> Result<Vec<Decap<'_>>> {
+    let Wants { backend_family, backends, .. } = scene.network.wants;
+    let from = scene.network.topology.address(Host::BalancerBack, backend_family).to_string();
+    (1..=backends).map(|n| Decap::attach(scene, n, &[&from, SOURCES])).collect()
+}
+
 /// The decapsulator of a backend. Dropping it detaches it.
-struct Decap<'a> {
+pub(crate) struct Decap<'a> {
     scene: &'a Scene,
     backend: u8,
     pin_dir: PathBuf,

@@ -96,6 +96,12 @@ fn left_to_the_kernel(links: &Links) -> Vec<Case> {
         let packet = spec.reply(address(client)).ip_len(1281);
         case(name, links.back, packet.build()).passes_for(spec, Reason::ReplyTooBig)
     };
+    // Its fragments are the service's, too.
+    let cut = |name: &str, spec: &Spec, client: &str| {
+        let packet = Packet { dont_fragment: false, ..spec.reply(address(client)).ip_len(1281) };
+        let expected = packet.clone().from(spec.vip()).build();
+        case(name, links.back, packet.build()).passes_as(spec, Reason::ReplyTooBig, expected)
+    };
     // The kernel counts down the time to live, and finds the next hop.
     let unresolved = |name: &str, spec: &Spec, client: &str, ttl: u8| {
         let packet = spec.reply(address(client)).ttl(ttl);
@@ -121,6 +127,8 @@ fn left_to_the_kernel(links: &Links) -> Vec<Case> {
         closed("reply where nothing is forwarded, IPv6", &NAT_V6_TCP, FROM_CLOSED[1]),
         too_big("reply too big, IPv4, TCP", &NAT_V4_TCP, SMALL[0]),
         too_big("reply too big, IPv6, UDP", &NAT_V6_UDP, SMALL[1]),
+        cut("reply to cut, IPv4, TCP", &NAT_V4_TCP, SMALL[0]),
+        cut("reply to cut, IPv4, UDP", &NAT_V4_UDP, SMALL[0]),
         unresolved("reply to a new neighbour, IPv4, TCP", &NAT_V4_TCP, UNRESOLVED[0], 64),
         unresolved("reply to a new neighbour, IPv4, UDP", &NAT_V4_UDP, UNRESOLVED[0], 64),
         unresolved("reply to a new neighbour, IPv6, TCP", &NAT_V6_TCP, UNRESOLVED[1], 64),

@@ -59,7 +59,7 @@ pub(super) fn answer(links: &Links, query: &RouteQuery) -> Route {
         Target::Answer(route) => return route,
     };
     match neighbour {
-        _ if query.ip_len > mtu => Route::TooBig,
+        _ if query.ip_len > mtu => Route::TooBig(mtu.into()),
         Some(mac) => Route::Via { ifindex, link: link(mac, own) },
         None => Route::Unresolved,
     }
@@ -152,7 +152,7 @@ fn the_rules_agree_with_the_routes_of_the_cases() {
     for (dst_be, expected) in super::network::routes(&links) {
         let is_v4 = lb_common::abi::is_v4_mapped(&dst_be);
         let family = if is_v4 { Family::V4 } else { Family::V6 };
-        let large = expected == Route::TooBig;
+        let large = matches!(expected, Route::TooBig(_));
         let only_closed = octets(&dst_be)[15] == 8 && expected == Route::None;
         let query = RouteQuery {
             ingress: if only_closed { links.closed } else { links.back },

@@ -16,6 +16,7 @@ use crate::kernel::{
     services::{
         IDLE, Spec, address,
         full_nat::{FULL_V4_TCP, FULL_V4_UDP, FULL_V6_TCP, FULL_V6_UDP},
+        icmp::too_big,
     },
 };
 
@@ -26,6 +27,7 @@ pub(super) fn cases(links: &Links) -> Vec<Case> {
         cases.extend(scene.known());
         cases.extend(scene.lifetimes());
         cases.extend(scene.others());
+        cases.extend(scene.too_large());
     }
     for (what, spec) in [("full-nat, IPv4, TCP", FULL_V4_TCP), ("full-nat, IPv6, TCP", FULL_V6_TCP)]
     {
@@ -153,21 +155,44 @@ impl Scene<'_> {
                 )
                 .leaves([], [behind_way.age(0)]),
             self.unsent("reply to a new neighbour", UNRESOLVED, 100, Reason::ReplyUnresolved),
-            self.unsent("reply too big", SMALL, 1281, Reason::ReplyTooBig),
             self.unsent("reply not allowed", UNREACHABLE, 100, Reason::ReplyUnroutable),
             self.unsent("reply to a client at the balancer", OWN, 100, Reason::ReplyToBalancer),
             self.unsent("reply to a client that is nowhere", NOWHERE, 100, Reason::ReplyToBalancer),
         ]
     }
 
+    /// The backend is told by the program, as the kernel would tell the VIP. What may be cut into
+    /// fragments, the kernel cuts.
+    fn too_large(&self) -> Vec<Case> {
+        let (way, source) = self.way(self.client(SMALL));
+        let packet = self.spec.reply(source).ip_len(1281);
+        let told = packet.refused(too_big(packet.is_v4(), 1280)).build();
+        let mut cases = vec![
+            self.case("reply too large", &packet)
+                .with_ways([way.clone()])
+                .answers(&self.spec, Reason::TooBig, told)
+                .leaves([], [way.age(0)]),
+        ];
+        if packet.is_v4() {
+            let cut = Packet { dont_fragment: false, ..packet };
+            cases.push(self.unsent_as("reply to cut", SMALL, &cut, Reason::ReplyTooBig));
+        }
+        cases
+    }
+
     /// What cannot be sent is handed to the kernel as the client would get it: as it came, it would
     /// be for the balancer itself.
     fn unsent(&self, name: &str, clients: [&str; 2], ip_len: usize, reason: Reason) -> Case {
         let client = self.client(clients);
-        let (way, source) = self.way(client);
-        let packet = self.spec.reply(source).ip_len(ip_len);
+        let (_, source) = self.way(client);
+        self.unsent_as(name, clients, &self.spec.reply(source).ip_len(ip_len), reason)
+    }
+
+    fn unsent_as(&self, name: &str, clients: [&str; 2], packet: &Packet, reason: Reason) -> Case {
+        let client = self.client(clients);
+        let (way, _) = self.way(client);
         let expected = packet.clone().from(self.spec.vip()).to(client).build();
-        self.case(name, &packet)
+        self.case(name, packet)
             .with_ways([way.clone()])
             .passes_as(&self.spec, reason, expected)
             .leaves([], [way.age(0)])
