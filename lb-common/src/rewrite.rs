@@ -8,7 +8,7 @@ use crate::{
     abi::AddrBe,
     csum::Delta,
     parse::{Family, Packet},
-    wire::{Frame, eth, ipv4, ipv6, transport},
+    wire::{Frame, eth, ipv4, ipv6, pair, transport},
 };
 
 /// Which end of the flow is rewritten.
@@ -145,16 +145,6 @@ fn ipv4_header<F: Frame>(frame: &mut F, packet: &Packet, delta: Delta, ttl: u8) 
     let checksum = delta.apply(frame.read(ipv4::CHECKSUM)?).to_ne_bytes();
     let word = u32::from_ne_bytes([ttl, packet.protocol, checksum[0], checksum[1]]);
     frame.write(ipv4::TTL, word)
-}
-
-/// Two words as one, in the order of memory.
-#[inline(always)]
-const fn pair(first: u32, second: u32) -> u64 {
-    if cfg!(target_endian = "little") {
-        first as u64 | (second as u64) << 32
-    } else {
-        (first as u64) << 32 | second as u64
-    }
 }
 
 #[inline(always)]

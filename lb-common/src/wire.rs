@@ -49,6 +49,16 @@ macro_rules! words {
 
 words!(u8, u16, u32, u64);
 
+/// Two words as one, in the order of memory.
+#[inline(always)]
+pub const fn pair(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
+}
+
 /// A frame, from its Ethernet header on.
 pub trait Frame {
     /// Bytes in the frame.

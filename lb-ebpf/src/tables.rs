@@ -4,7 +4,6 @@ use core::{
     borrow::Borrow,
     hint::cold_path,
     ops::{Deref, DerefMut},
-    ptr,
 };
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers, programs::XdpContext};
@@ -20,6 +19,7 @@ use lb_common::{
     parse::rare::Work,
     slot::{STAMP_WORD, Slot},
     time,
+    wire::pair,
 };
 
 use crate::{maps, route};
@@ -312,25 +312,12 @@ fn slot_at(index: u32) -> Option<*mut u64> {
 
 /// Compares by words as wide as can be; the derived comparison calls a function that compares by bytes.
 #[inline(always)]
-fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
-    // SAFETY: the first 16 bytes are the address, and the last four are made of integers, too.
-    let (address, rest) = unsafe {
-        let start = ptr::from_ref(one);
-        (start.cast::<[u64; 2]>().read_unaligned(), start.cast::<u32>().add(4).read_unaligned())
-    };
-    let [a, b, c, d] = other.addr_be;
-    let ([e, f], [g, h]) = (other.port_be.to_ne_bytes(), [other.protocol, other._pad]);
-    address == [pair(a, b), pair(c, d)] && rest == u32::from_ne_bytes([e, f, g, h])
-}
-
-/// Two words as one, in the order of memory.
-#[inline(always)]
-const fn pair(first: u32, second: u32) -> u64 {
-    if cfg!(target_endian = "little") {
-        first as u64 | (second as u64) << 32
-    } else {
-        (first as u64) << 32 | second as u64
-    }
+const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
+    let ([one0, one1, one2, one3], [other0, other1, other2, other3]) = (one.addr_be, other.addr_be);
+    pair(one0, one1) == pair(other0, other1)
+        && pair(one2, one3) == pair(other2, other3)
+        && one.port_be == other.port_be
+        && one.protocol == other.protocol
 }
 
 #[inline(always)]
