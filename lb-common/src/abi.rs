@@ -9,13 +9,19 @@ pub use self::explanation::{Explanation, Why};
 pub use self::fragment::{FragmentKey, Ports};
 pub(crate) use self::reason::reasons;
 pub use self::reason::{Reason, Verdict};
+pub use self::service::{
+    Limits, NoBackend, PortRange, Ranges, Scheduler, SourceBucket, SourceKey, SourceRule,
+};
 
 mod explanation;
 mod fragment;
+#[cfg(feature = "user")]
+mod pod;
 mod reason;
+mod service;
 
 /// Version of everything in this module. Maps pinned by another version are never adopted.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// An IPv6 or IPv4-mapped address, as it stands in the packet.
 pub type AddrBe = [u32; 4];
@@ -41,9 +47,14 @@ pub const fn is_v4_mapped(addr: &AddrBe) -> bool {
 pub struct Meta {
     /// [`ABI_VERSION`] of the daemon that made the maps; 0 in maps just created.
     pub abi_version: u32,
-    /// Unused.
-    pub _pad: u32,
+    /// [`META_RANGES`] and [`META_WIDE_ORIGINS`].
+    pub flags: u32,
 }
+
+/// There are services with ranges of ports: what is for no other may be for one of them.
+pub const META_RANGES: u32 = 1;
+/// Some of them translate: any port of their backends may reply.
+pub const META_WIDE_ORIGINS: u32 = 1 << 1;
 
 /// An address, port and protocol: of a VIP or of a backend.
 #[repr(C)]
@@ -55,8 +66,17 @@ pub struct Endpoint {
     pub port_be: u16,
     /// IP protocol number.
     pub protocol: u8,
-    /// Zero, because it is part of the key.
-    pub _pad: u8,
+    /// 0 for what stands in a packet. 1 where `port_be` is the first of a range of ports, or 0 for what an
+    /// address has of ranges ([`Ranges`]) or of replies from any port.
+    pub wide: u8,
+}
+
+impl Endpoint {
+    /// The key of what there is at any port of the address.
+    #[inline(always)]
+    pub const fn any_port(&self) -> Self {
+        Self { addr_be: self.addr_be, port_be: 0, protocol: self.protocol, wide: 1 }
+    }
 }
 
 /// The layer-4 service behind an [`Endpoint`].
@@ -89,7 +109,36 @@ pub struct Service {
     pub first_port: u16,
     /// Source ports of `full-nat`, less one.
     pub last_port_offset: u16,
+    /// [`SERVICE_RANGE`] and others.
+    pub flags: u16,
+    /// A [`Scheduler`] code.
+    pub scheduler: u8,
+    /// A [`NoBackend`] code: what becomes of packets that no backend is there for.
+    pub no_backend: u8,
+    /// Its list of sources, if [`SERVICE_LISTED`].
+    pub list: u32,
+    /// First of its turns, if its scheduler takes turns.
+    pub first_turn: u32,
+    /// How many there are.
+    pub turns: u32,
 }
+
+/// The service has a range of ports: packets keep theirs on their way to the backend.
+pub const SERVICE_RANGE: u16 = 1;
+/// No service, but the [`Ranges`] of an address and protocol, by its id.
+pub const SERVICE_RANGES: u16 = 1 << 1;
+/// All flows of a client have one slot.
+pub const SERVICE_AFFINITY: u16 = 1 << 2;
+/// Sources are looked up in a list.
+pub const SERVICE_LISTED: u16 = 1 << 3;
+/// Sources that the list has nothing of are refused.
+pub const SERVICE_ALLOWS: u16 = 1 << 4;
+/// The list has prefixes too short for the filter: IPv4 sources are always looked up.
+pub const SERVICE_LIST_V4: u16 = 1 << 5;
+/// The same for IPv6.
+pub const SERVICE_LIST_V6: u16 = 1 << 6;
+/// There is a limit to how many flows begin.
+pub const SERVICE_LIMITED: u16 = 1 << 7;
 
 /// A copy of a service with its VIP, in the service index.
 #[repr(C)]
@@ -362,8 +411,8 @@ const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<Meta>() == 8);
     assert!(size_of::<Endpoint>() == 20);
-    assert!(size_of::<Service>() == 56 && offset_of!(Service, seed) == 16);
-    assert!(size_of::<ServiceRow>() == 80 && offset_of!(ServiceRow, service) == 24);
+    assert!(size_of::<Service>() == 72 && offset_of!(Service, seed) == 16);
+    assert!(size_of::<ServiceRow>() == 96 && offset_of!(ServiceRow, service) == 24);
     // One cache line.
     assert!(size_of::<Backend>() == 64 && offset_of!(Backend, link) == 32);
     assert!(size_of::<Origin>() == 28 && offset_of!(Origin, service) == 20);
@@ -374,38 +423,3 @@ const _: () = {
     assert!(size_of::<Vlan>() == 8);
     assert!(size_of::<Counter>() == 16);
 };
-
-#[cfg(feature = "user")]
-#[expect(unsafe_code, reason = "aya::Pod is an unsafe trait")]
-mod pod {
-    use super::{
-        Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Meta, Origin, Ports,
-        Return, ServerId, Service, ServiceRow, Vlan,
-    };
-
-    macro_rules! pod {
-        ($($name:ident),+) => {$(
-            // SAFETY: repr(C), made of integers only, and the assertions above leave no room for
-            // padding that is not a named field.
-            unsafe impl aya::Pod for $name {}
-        )+};
-    }
-
-    pod!(
-        Meta,
-        Endpoint,
-        Service,
-        ServiceRow,
-        Backend,
-        Origin,
-        FlowKey,
-        Flow,
-        Return,
-        ServerId,
-        FragmentKey,
-        Ports,
-        Vlan,
-        Explanation,
-        Counter
-    );
-}

@@ -8,7 +8,7 @@
 
 use crate::{
     abi::{AddrBe, Endpoint, is_v4_mapped},
-    limits::SERVICE_HASHES,
+    limits::{SERVICE_HASHES, SOURCE_FILTER_BITS},
 };
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -72,6 +72,20 @@ pub const fn vip(vip: &Endpoint) -> u32 {
     let transport = vip.port_be as u64 | (vip.protocol as u64) << 16;
     let mixed = (join(a, b) ^ join(c, d)).rotate_left(23) ^ transport;
     (mixed.wrapping_mul(MULTIPLIER) >> SHIFT) as u32
+}
+
+/// The bit that says whether a list has anything of a source's IPv4 /24, or of an IPv6 /40 with this
+/// hash. In each list the /24s have bits of their own; two lists may share some.
+#[inline(always)]
+pub const fn source_bit(list: u32, addr: &AddrBe) -> u32 {
+    const SHIFT: u32 = u64::BITS - SOURCE_FILTER_BITS.ilog2();
+    let lists = list as u64;
+    if is_v4_mapped(addr) {
+        let turned = lists.wrapping_mul(MULTIPLIER) >> SHIFT;
+        return (u32::from_be(addr[3]) >> 8) ^ turned as u32;
+    }
+    let prefix = join(addr[0], addr[1]) >> 24;
+    ((prefix ^ lists << 40).wrapping_mul(MULTIPLIER) >> SHIFT) as u32
 }
 
 /// Hash of a backend's address, which fixes its places in every ring.

@@ -343,7 +343,7 @@ impl Tables for HostTables {
 
 /// A table key out of ordinary types.
 pub fn endpoint(address: SocketAddr, protocol: u8) -> Endpoint {
-    Endpoint { addr_be: addr_be(address.ip()), port_be: address.port().to_be(), protocol, _pad: 0 }
+    Endpoint { addr_be: addr_be(address.ip()), port_be: address.port().to_be(), protocol, wide: 0 }
 }
 
 /// The words of an address.

@@ -5,7 +5,8 @@
 //! whose loss against each other does not matter.
 
 /// So often, and so many at once.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rate {
     /// Nanoseconds between two events in the long run.
     pub interval: u64,

@@ -38,6 +38,36 @@ pub const CHUNK_SLOTS: u32 = 1 << 16;
 /// Chunks of the ring table.
 pub const RING_CHUNKS: u32 = RING_SLOTS / CHUNK_SLOTS;
 
+/// Ranges of ports at one address and protocol.
+pub const RANGES_PER_ADDRESS: usize = 16;
+
+/// Turns of all services whose backends take turns.
+pub const MAX_TURNS: u32 = 1 << 18;
+
+/// Turns of one service. Where weights come to more, they are rounded.
+pub const MAX_SERVICE_TURNS: u32 = 1 << 12;
+
+/// Prefixes in the lists of sources, all together.
+pub const MAX_SOURCES: u32 = 100_000;
+
+/// Prefixes that the table has room for: those of a list and of the one that is about to replace it.
+pub const SOURCE_ENTRIES: u32 = 2 * MAX_SOURCES;
+
+/// Bits that say of IPv4 /24s, and of hashes of IPv6 /40s, whether a list has anything of them.
+pub const SOURCE_FILTER_BITS: u32 = 1 << 24;
+
+/// Prefixes shorter than this would set too many of them: the list is asked about every IPv4 source.
+pub const SHORTEST_FILTERED_V4: u8 = 8;
+
+/// The same for IPv6.
+pub const SHORTEST_FILTERED_V6: u8 = 24;
+
+/// Words of 64 bits of that filter.
+pub const SOURCE_FILTER_WORDS: u32 = SOURCE_FILTER_BITS / 64;
+
+/// Sources of new flows that are remembered (least recently used go first).
+pub const MAX_LIMITED_SOURCES: u32 = 1 << 17;
+
 /// Flows remembered at a time, and ways back of flows.
 pub const MAX_FLOWS: u32 = 1 << 20;
 
@@ -183,13 +213,35 @@ pub mod maps {
     pub const EXPLANATION: &str = "EXPLANATION";
     /// Interfaces packets may be redirected to.
     pub const INTERFACES: &str = "INTERFACES";
+    /// Id of an entry that stands for [`Ranges`](crate::abi::Ranges) to those.
+    pub const RANGES: &str = "RANGES";
+    /// Id of a service to its [`Limits`](crate::abi::Limits).
+    pub const LIMITS: &str = "LIMITS";
+    /// Id of a service to when it may open the next flow.
+    pub const SERVICE_BUCKETS: &str = "SERVICE_BUCKETS";
+    /// [`SourceBucket`](crate::abi::SourceBucket) to when it may open the next flow.
+    pub const SOURCE_BUCKETS: &str = "SOURCE_BUCKETS";
+    /// Prefixes of [`SourceKey`](crate::abi::SourceKey) to [`SourceRule`](crate::abi::SourceRule).
+    pub const SOURCES: &str = "SOURCES";
+    /// Which sources there may be something of in a list.
+    pub const SOURCE_FILTER: &str = "SOURCE_FILTER";
+    /// Backends in the order in which they get new flows.
+    pub const TURNS: &str = "TURNS";
+    /// Id of a service to how many turns were taken.
+    pub const TURNS_TAKEN: &str = "TURNS_TAKEN";
+    /// Backend id to its weight.
+    pub const WEIGHTS: &str = "WEIGHTS";
+    /// Backend id to the flows that the program has opened, less those that it has seen end.
+    pub const FLOWS_OPENED: &str = "FLOWS_OPENED";
+    /// Backend id to what makes the number of its flows of that, by the last count.
+    pub const FLOWS_COUNTED: &str = "FLOWS_COUNTED";
     /// Packets by service and reason.
     pub const PACKET_COUNTERS: &str = "PACKET_COUNTERS";
     /// Packets by backend id.
     pub const BACKEND_COUNTERS: &str = "BACKEND_COUNTERS";
 
     /// All of them.
-    pub const ALL: [&str; 24] = [
+    pub const ALL: [&str; 35] = [
         META,
         SERVICES,
         SERVICE_INDEX,
@@ -214,5 +266,16 @@ pub mod maps {
         INTERFACES,
         PACKET_COUNTERS,
         BACKEND_COUNTERS,
+        RANGES,
+        LIMITS,
+        SERVICE_BUCKETS,
+        SOURCE_BUCKETS,
+        SOURCES,
+        SOURCE_FILTER,
+        TURNS,
+        TURNS_TAKEN,
+        WEIGHTS,
+        FLOWS_OPENED,
+        FLOWS_COUNTED,
     ];
 }

@@ -147,7 +147,7 @@ impl Packet {
             addr_be: self.src_be,
             port_be: self.src_port_be,
             protocol: self.protocol,
-            _pad: 0,
+            wide: 0,
         }
     }
 
@@ -158,7 +158,7 @@ impl Packet {
             addr_be: self.dst_be,
             port_be: self.dst_port_be,
             protocol: self.protocol,
-            _pad: 0,
+            wide: 0,
         }
     }
 

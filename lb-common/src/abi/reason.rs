@@ -132,6 +132,19 @@ reasons! {
     ErrorReturned = 29, "icmp-returned";
     /// Passed: more or longer IPv6 extension headers than are followed.
     LongExtensions = 30, "long-extensions";
+
+    /// Dropped: the service does not serve this source, by its `allow` and `deny`.
+    SourceDenied = 31, "source-denied";
+    /// Dropped: it opens a flow, and more have been opened than the service's `new-flows` allows.
+    NewFlowLimit = 32, "new-flow-limit";
+    /// Dropped: it opens a flow, and its source has opened more than the service's
+    /// `new-flows-per-source` allows.
+    SourceLimit = 33, "source-limit";
+    /// Dropped: the service has no backend to send to. The sender is told by a TCP reset, or by ICMP at
+    /// most 1,000 times a second (`no-backend = "reject"`).
+    Rejected = 34, "rejected";
+    /// Passed: the service has no backend to send to (`no-backend = "pass"`).
+    NoBackendPassed = 35, "no-backend-passed";
 }
 
 impl Reason {
@@ -162,6 +175,10 @@ impl Reason {
                 | Self::NoHeadroom
                 | Self::FragmentUnknown
                 | Self::EchoLimited
+                | Self::SourceDenied
+                | Self::NewFlowLimit
+                | Self::SourceLimit
+                | Self::Rejected
         )
     }
 }

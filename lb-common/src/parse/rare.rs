@@ -47,7 +47,7 @@ impl Default for Work {
     fn default() -> Self {
         const WRONG: AddrBe = [0xeeee_eeee; 4];
         const PACKET: Packet = Packet::new(Family::V6, 0xee, 0xee, 0xeeee, (WRONG, WRONG));
-        const END: Endpoint = Endpoint { addr_be: WRONG, port_be: 0xeeee, protocol: 0xee, _pad: 0 };
+        const END: Endpoint = Endpoint { addr_be: WRONG, port_be: 0xeeee, protocol: 0xee, wide: 0 };
         Self {
             network: Network { packet: PACKET, id_be: 0xeeee_eeee, available: 0xeeee },
             quoted: Quoted {
@@ -308,7 +308,7 @@ pub fn quoted<F: Frame>(frame: &F, packet: &Packet, into: &mut Quoted) -> Result
         addr_be,
         port_be: u16::from_ne_bytes(port),
         protocol,
-        _pad: 0,
+        wide: 0,
     };
     into.source = endpoint(src_be, [ports[0], ports[1]]);
     into.destination = endpoint(dst_be, [ports[2], ports[3]]);

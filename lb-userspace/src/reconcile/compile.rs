@@ -371,7 +371,7 @@ pub fn vip_endpoint(vip: Vip) -> Endpoint {
 
 pub(super) fn endpoint(address: SocketAddr, protocol: Protocol) -> Endpoint {
     let (addr_be, port_be) = address_be(address);
-    Endpoint { addr_be, port_be, protocol: protocol.number(), _pad: 0 }
+    Endpoint { addr_be, port_be, protocol: protocol.number(), wide: 0 }
 }
 
 /// An address as it stands in a packet.

@@ -56,7 +56,7 @@ impl Origins {
                 addr_be: origin.vip_be,
                 port_be: origin.port_be,
                 protocol: key.protocol,
-                _pad: 0,
+                wide: 0,
             };
             let backend = image.backends.get(&origin.backend);
             let backend = backend.filter(|b| (b.addr_be, b.port_be) == (key.addr_be, key.port_be));
