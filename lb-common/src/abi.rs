@@ -74,6 +74,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The key of what there is at any port of the address.
     #[inline(always)]
+    #[must_use]
     pub const fn any_port(&self) -> Self {
         Self { addr_be: self.addr_be, port_be: 0, protocol: self.protocol, wide: 1 }
     }
@@ -349,6 +350,8 @@ pub struct Scratch {
     pub way: Return,
     /// Key of the fragments of a packet.
     pub fragment: FragmentKey,
+    /// Key of the client, where flows are limited.
+    pub source: SourceBucket,
 }
 
 /// How far a remembered flow has come. It decides when the entry is over.

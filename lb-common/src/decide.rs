@@ -11,13 +11,16 @@
 //! reply, which gets the address of its service back as its source, unless it is for the balancer
 //! itself or for a client that speaks to the backend directly. Everything else passes untouched.
 
+mod admit;
 mod choose;
 mod explain;
+mod find;
 mod forward;
 mod icmp;
 mod rare;
 mod refuse;
 mod reply;
+mod schedule;
 mod tables;
 mod translate;
 
@@ -28,7 +31,7 @@ pub use self::{
     tables::{Added, Route, RouteQuery, Tables},
 };
 use crate::{
-    abi::{ORIGIN_STATELESS, Reason, Verdict},
+    abi::{NoBackend, ORIGIN_STATELESS, Reason, Service, Verdict},
     limits::Stage,
     parse::{Packet, Stop, parse},
     rewrite::icmp::Refusal,
@@ -94,15 +97,29 @@ impl Outcome {
         Self { fate: Fate::Answer, egress: 0, reason, service, tags: 0 }
     }
 
-    /// The sender is told of the refusal by ICMP.
+    /// The sender is told of the refusal.
     #[inline(always)]
     fn refuse(service: u32, refusal: Refusal) -> Self {
         cold_path();
         let (reason, most) = match refusal {
             Refusal::TooBig(most) => (Reason::TooBig, most),
             Refusal::TtlExpired => (Reason::TtlExpired, 0),
+            Refusal::NoBackend => (Reason::Rejected, 0),
         };
         Self { fate: Fate::Refuse, egress: most, reason, service, tags: 0 }
+    }
+
+    /// The service has no backend for the packet.
+    #[inline(always)]
+    fn no_backend(service: &Service) -> Self {
+        cold_path();
+        if service.no_backend == NoBackend::Reject as u8 {
+            return Self::refuse(service.id, Refusal::NoBackend);
+        }
+        if service.no_backend == NoBackend::Pass as u8 {
+            return Self::pass(service.id, Reason::NoBackendPassed);
+        }
+        Self::drop(service.id, Reason::NoBackend)
     }
 
     /// In place of an outcome that would need more than the program of the common packets has.
@@ -167,12 +184,15 @@ fn decide<const RARE: bool, F: Frame, T: Tables>(
     packet: &Packet,
     bytes: u64,
 ) -> Outcome {
-    if let Some(service) = tables.service(&packet.destination()) {
+    if let Some(service) = find::service(tables, &packet.destination()) {
+        if !admit::serves(tables, service, &packet.src_be) {
+            return Outcome::drop(service.id, Reason::SourceDenied);
+        }
         rare::teach(tables, packet);
         return forward::to_backend::<RARE, F, T>(frame, tables, packet, service, bytes)
             .unwrap_or(Outcome::drop(service.id, Reason::Truncated));
     }
-    if let Some(origin) = tables.origin(&packet.source()) {
+    if let Some(origin) = find::origin(tables, &packet.source()) {
         rare::teach(tables, packet);
         return reply::to_client::<RARE, F, T>(frame, tables, packet, origin)
             .unwrap_or(Outcome::drop(origin.service, Reason::Truncated));

@@ -63,6 +63,12 @@ pub const fn flow(
     finish(mix(addressed, ports)) as u32
 }
 
+/// Hash of a client, where all its flows have one slot: on every port, VIP and balancer of the fleet.
+#[inline(always)]
+pub const fn client(seed: u64, src: &AddrBe) -> u32 {
+    finish(mix_addr(seed, src)) as u32
+}
+
 /// The word of the service index for a VIP. It is computed for every packet, so it is as cheap as
 /// can be; nobody but the operator chooses what it is computed from.
 #[inline(always)]

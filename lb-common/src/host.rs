@@ -13,10 +13,11 @@ use std::{
 
 use crate::{
     abi::{
-        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason,
-        Return, Scratch, ServerId, Service, Verdict, Vlan,
+        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Limits, Origin, PortRange,
+        Ports, Ranges, Reason, Return, Scratch, ServerId, Service, SourceBucket, Verdict, Vlan,
     },
     decide::{self, Added, Route, RouteQuery, Step, Tables},
+    limit::Rate,
     limits::Stage,
     parse::rare::Work,
     slot::Slot,
@@ -147,6 +148,30 @@ pub struct HostTables {
     pub counters: RefCell<HashMap<(u32, Reason), Counter>>,
     /// Packets by backend.
     pub backend_counters: RefCell<HashMap<u32, Counter>>,
+    /// Flags of the tables as a whole.
+    pub meta: u32,
+    /// Ranges of ports, by the id of what stands for them.
+    pub ranges: HashMap<u32, Ranges>,
+    /// Prefixes in lists of sources: the list, first address, bits of it that count, and the rule.
+    pub sources: Vec<(u32, AddrBe, u32, u32)>,
+    /// Bits of the filter of sources that are set.
+    pub source_filter: HashSet<u32>,
+    /// How many flows services may open.
+    pub limits: HashMap<u32, Limits>,
+    /// When sources, and services without one, may open the next flow, in nanoseconds.
+    pub buckets: RefCell<HashMap<SourceBucket, u64>>,
+    /// The time by which flows are limited, in nanoseconds.
+    pub nanoseconds: Cell<u64>,
+    /// The backends that get new flows in turn.
+    pub turns: HashMap<u32, u32>,
+    /// Turns taken, by service.
+    pub turns_taken: RefCell<HashMap<u32, u32>>,
+    /// What the next random numbers come from.
+    pub chance: Cell<u32>,
+    /// Weights of backends.
+    pub weights: HashMap<u32, u32>,
+    /// Flows by backend.
+    pub backend_flows: RefCell<HashMap<u32, i64>>,
     /// The last reason counted.
     pub last: Cell<Option<(u32, Reason)>>,
 }
@@ -208,6 +233,20 @@ impl Tables for HostTables {
 
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
         self.services.get(vip)
+    }
+
+    fn meta(&self) -> u32 {
+        self.meta
+    }
+
+    fn service_by_id(&self, id: u32) -> Option<&Service> {
+        self.services.values().find(|service| service.id == id)
+    }
+
+    fn service_in_range(&self, ranges: u32, port: u16) -> Option<u32> {
+        let has =
+            |range: &&PortRange| range.service != 0 && (range.first..=range.last).contains(&port);
+        self.ranges.get(&ranges)?.ranges.iter().find(has).map(|range| range.service)
     }
 
     fn slot(&self, index: u32) -> Slot {
@@ -286,6 +325,69 @@ impl Tables for HostTables {
             Some(Router(answer)) => answer(query),
             None => self.routes.get(&query.dst_be).copied().unwrap_or(Route::None),
         }
+    }
+
+    fn may_be_listed(&self, bit: u32) -> bool {
+        self.source_filter.contains(&bit)
+    }
+
+    fn source_rule(&self, list: u32, addr: &AddrBe) -> Option<u32> {
+        let bits = |addr: &AddrBe| {
+            addr.iter().fold(0, |all, word| all << 32 | u128::from(u32::from_be(*word)))
+        };
+        let covers = |(of, first, length, _): &&(u32, AddrBe, u32, u32)| {
+            let differs = bits(first) ^ bits(addr);
+            *of == list && differs.checked_shr(128 - length).unwrap_or(0) == 0
+        };
+        let longest = self.sources.iter().filter(covers).max_by_key(|(_, _, length, _)| *length);
+        longest.map(|(_, _, _, rule)| *rule)
+    }
+
+    fn limits(&self, service: u32) -> Option<&Limits> {
+        self.limits.get(&service)
+    }
+
+    fn take_of_source(&self, source: &SourceBucket, rate: Rate) -> bool {
+        let mut buckets = self.buckets.borrow_mut();
+        let word = buckets.entry(*source).or_default();
+        let next = rate.take(*word, self.nanoseconds.get());
+        *word = next.unwrap_or(*word);
+        next.is_some()
+    }
+
+    fn take_of_service(&self, service: u32, rate: Rate) -> bool {
+        self.take_of_source(&SourceBucket { service, ..SourceBucket::default() }, rate)
+    }
+
+    fn turn(&self, service: &Service) -> u32 {
+        let turn = self.next_turn(service);
+        *self.turns_taken.borrow_mut().entry(service.id).or_default() += 1;
+        turn
+    }
+
+    fn next_turn(&self, service: &Service) -> u32 {
+        let taken = self.turns_taken.borrow().get(&service.id).copied().unwrap_or_default();
+        let turn = taken.checked_rem(service.turns).map(|turn| service.first_turn + turn);
+        turn.and_then(|turn| self.turns.get(&turn)).copied().unwrap_or_default()
+    }
+
+    /// Numbers by which nothing is left to chance: each once in 2^32 (a Weyl sequence).
+    fn random(&self) -> u32 {
+        self.chance.set(self.chance.get().wrapping_add(0x9e37_79b9));
+        self.chance.get()
+    }
+
+    fn flows(&self, backend: u32) -> u64 {
+        let flows = self.backend_flows.borrow().get(&backend).copied().unwrap_or_default();
+        u64::try_from(flows).unwrap_or_default()
+    }
+
+    fn weight(&self, backend: u32) -> u32 {
+        self.weights.get(&backend).copied().unwrap_or_default()
+    }
+
+    fn add_flows(&self, backend: u32, by: i64) {
+        *self.backend_flows.borrow_mut().entry(backend).or_default() += by;
     }
 
     fn direct_seen(&self, backend: u32) -> bool {

@@ -188,8 +188,12 @@ const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the f
 
 mod encapsulate;
 pub mod icmp;
+mod reset;
 
-pub use self::encapsulate::{Tunnel, encapsulate};
+pub use self::{
+    encapsulate::{Tunnel, encapsulate},
+    reset::reset,
+};
 
 #[cfg(test)]
 mod tests;

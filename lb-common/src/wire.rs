@@ -220,6 +220,8 @@ pub mod icmp {
         /// Code of [`UNREACHABLE`]: fragmentation needed; the last two bytes of the header are the
         /// largest packet that would fit (RFC 1191).
         pub const FRAGMENTATION_NEEDED: u8 = 4;
+        /// Code of [`UNREACHABLE`]: nobody has the port.
+        pub const PORT: u8 = 3;
         /// Echo request.
         pub const ECHO: u8 = 8;
         /// Time exceeded; code 0 is the time to live.
@@ -230,6 +232,10 @@ pub mod icmp {
 
     /// Types of ICMP of IPv6. Those of errors are below 128.
     pub mod v6 {
+        /// Destination unreachable.
+        pub const UNREACHABLE: u8 = 1;
+        /// Code of [`UNREACHABLE`]: nobody has the port.
+        pub const PORT: u8 = 4;
         /// Packet too big; the last four bytes of the header are the largest packet that would fit.
         pub const TOO_BIG: u8 = 2;
         /// Time exceeded; code 0 is the hop limit.
@@ -279,6 +285,10 @@ pub mod transport {
     pub const TCP_FLAGS: usize = offset_of!(TcpHdr, _bitfield_1) + 1;
     /// High half: header length of TCP in 32-bit words.
     pub const TCP_DATA_OFFSET: usize = offset_of!(TcpHdr, _bitfield_1);
+    /// Sequence number of TCP; the acknowledged one follows.
+    pub const TCP_SEQUENCE: usize = offset_of!(TcpHdr, seq);
+    /// Acknowledged sequence number of TCP.
+    pub const TCP_ACKNOWLEDGED: usize = offset_of!(TcpHdr, ack_seq);
     /// Checksum of TCP.
     pub const TCP_CHECKSUM: usize = offset_of!(TcpHdr, check);
     /// Length of the datagram, header included.

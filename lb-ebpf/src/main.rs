@@ -4,7 +4,9 @@
 //! decision is made here.
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+mod atomic;
 mod frame;
 mod maps;
 mod route;
@@ -45,10 +47,11 @@ stages!(shunt_read: Read, shunt_balance: Balance, shunt_icmp: Icmp, shunt_refuse
 #[xdp]
 fn shunt_explain(ctx: XdpContext) -> u32 {
     let frame = XdpFrame::<true>::new(&ctx);
-    let explanation = decide::explain(&frame, &MapTables::new(&ctx));
-    if maps::EXPLANATION.set(0, explanation, 0).is_err() {
+    let Some(explanation) = maps::EXPLANATION.get_ptr_mut(0) else {
         return xdp_action::XDP_ABORTED;
-    }
+    };
+    // SAFETY: the pointer is into the map; the daemon runs this once at a time.
+    decide::explain(&frame, &MapTables::new(&ctx), unsafe { &mut *explanation });
     xdp_action::XDP_PASS
 }
 

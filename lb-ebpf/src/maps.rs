@@ -3,18 +3,22 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, xdp_action},
-    btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LruHashMap, PerCpuArray, ProgramArray},
+    btf_maps::{
+        Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray,
+    },
     macros::btf_map,
     programs::XdpContext,
 };
 use lb_common::{
     abi::{
-        AddrBe, Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Meta, Origin,
-        Ports, Return, Scratch, ServerId, Service, ServiceRow, Vlan,
+        AddrBe, Backend, Counter, Endpoint, Explanation, Flow, FlowKey, FragmentKey, Limits, Meta,
+        Origin, Ports, Ranges, Return, Scratch, ServerId, Service, ServiceRow, SourceBucket,
+        SourceKey, Vlan,
     },
     limits::{
         CHUNK_SLOTS, MAX_BACKENDS, MAX_COUNTERS, MAX_DIRECT_FLOWS, MAX_FLOWS, MAX_FRAGMENTS,
-        MAX_INTERFACES, MAX_SERVER_IDS, MAX_SERVICES, MAX_VLANS, RING_CHUNKS, SERVICE_WORDS, Stage,
+        MAX_INTERFACES, MAX_LIMITED_SOURCES, MAX_SERVER_IDS, MAX_SERVICES, MAX_TURNS, MAX_VLANS,
+        RING_CHUNKS, SERVICE_WORDS, SOURCE_ENTRIES, SOURCE_FILTER_WORDS, Stage,
     },
     parse::rare::Work,
 };
@@ -149,6 +153,51 @@ pub(crate) static PACKET_COUNTERS: PerCpuArray<Counter, { MAX_COUNTERS as usize 
 #[btf_map]
 pub(crate) static BACKEND_COUNTERS: PerCpuArray<Counter, { MAX_BACKENDS as usize }> =
     PerCpuArray::new();
+
+/// What an address has of ranges of ports, by the id of the entry that stands for them.
+#[btf_map]
+pub(crate) static RANGES: Array<Ranges, { MAX_SERVICES as usize + 1 }> = Array::new();
+
+/// How many flows services may open, by their ids.
+#[btf_map]
+pub(crate) static LIMITS: Array<Limits, { MAX_SERVICES as usize + 1 }> = Array::new();
+
+/// When services may open the next flow, by their ids.
+#[btf_map]
+pub(crate) static SERVICE_BUCKETS: Array<u64, { MAX_SERVICES as usize + 1 }> = Array::new();
+
+/// When sources may open the next flow.
+#[btf_map]
+pub(crate) static SOURCE_BUCKETS: LruHashMap<SourceBucket, u64, { MAX_LIMITED_SOURCES as usize }> =
+    LruHashMap::new();
+
+/// What lists say of sources. Its memory grows with use.
+#[btf_map]
+pub(crate) static SOURCES: LpmTrie<SourceKey, u32, { SOURCE_ENTRIES as usize }> = LpmTrie::new();
+
+/// Which sources lists may have something of, one bit for many sources.
+#[btf_map]
+pub(crate) static SOURCE_FILTER: Array<u64, { SOURCE_FILTER_WORDS as usize }> = Array::new();
+
+/// Backends in the order in which they get new flows; a service names its part.
+#[btf_map]
+pub(crate) static TURNS: Array<u32, { MAX_TURNS as usize }> = Array::new();
+
+/// How many turns were taken, by service id.
+#[btf_map]
+pub(crate) static TURNS_TAKEN: Array<u64, { MAX_SERVICES as usize + 1 }> = Array::new();
+
+/// By backend id: its weight, where flows are counted.
+#[btf_map]
+pub(crate) static WEIGHTS: Array<u32, { MAX_BACKENDS as usize }> = Array::new();
+
+/// By backend id: flows opened, less those that ended.
+#[btf_map]
+pub(crate) static FLOWS_OPENED: Array<i64, { MAX_BACKENDS as usize }> = Array::new();
+
+/// By backend id: what the daemon's last count adds to that.
+#[btf_map]
+pub(crate) static FLOWS_COUNTED: Array<i64, { MAX_BACKENDS as usize }> = Array::new();
 
 /// Ends here and goes on with another program, which begins with the packet as it is. The daemon puts
 /// it there before it attaches this one; if it were not there, the kernel would get the packet.

@@ -1,16 +1,20 @@
 //! [`Tables`] over the maps.
 
+mod new_flows;
+
 use core::{
     borrow::Borrow,
     hint::cold_path,
     ops::{Deref, DerefMut},
 };
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers, programs::XdpContext};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST, btf_maps::lpm_trie::Key as Prefix, helpers, programs::XdpContext,
+};
 use lb_common::{
     abi::{
-        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason,
-        Return, Scratch, ServerId, Service, ServiceRow, Vlan,
+        AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Limits, Origin, Ports,
+        Reason, Return, Scratch, ServerId, Service, ServiceRow, SourceBucket, SourceKey, Vlan,
     },
     decide::{Added, Route, RouteQuery, Tables},
     hash,
@@ -80,6 +84,14 @@ impl Tables for MapTables<'_> {
     }
 
     #[inline(always)]
+    fn meta(&self) -> u32 {
+        match maps::META.get(0) {
+            Some(meta) => meta.flags,
+            None => 0,
+        }
+    }
+
+    #[inline(always)]
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
         let mut row = service_row(hash::vip(vip))?;
         if !is_same(&row.vip, vip) {
@@ -91,6 +103,22 @@ impl Tables for MapTables<'_> {
             row = service_row(SERVICE_HASHES + service.id)?;
         }
         Some(&row.service)
+    }
+
+    #[inline(always)]
+    fn service_by_id(&self, id: u32) -> Option<&Service> {
+        // `SERVICE_HASHES` and any id are few.
+        Some(&service_row(SERVICE_HASHES.wrapping_add(id))?.service)
+    }
+
+    #[inline(always)]
+    fn service_in_range(&self, ranges: u32, port: u16) -> Option<u32> {
+        for range in &maps::RANGES.get(ranges)?.ranges {
+            if range.service != 0 && range.first <= port && port <= range.last {
+                return Some(range.service);
+            }
+        }
+        None
     }
 
     #[inline(always)]
@@ -192,6 +220,67 @@ impl Tables for MapTables<'_> {
     #[inline(always)]
     fn route(&self, query: &RouteQuery) -> Route {
         route::look_up(self.ctx, query)
+    }
+
+    #[inline(always)]
+    fn may_be_listed(&self, bit: u32) -> bool {
+        match maps::SOURCE_FILTER.get(bit / u64::BITS) {
+            Some(word) => word >> (bit % u64::BITS) & 1 != 0,
+            None => true,
+        }
+    }
+
+    #[inline(always)]
+    fn source_rule(&self, list: u32, addr: &AddrBe) -> Option<u32> {
+        #[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
+        const BITS: u32 = 8 * size_of::<SourceKey>() as u32;
+        maps::SOURCES.get(&Prefix::new(BITS, SourceKey { list, addr_be: *addr })).copied()
+    }
+
+    #[inline(always)]
+    fn limits(&self, service: u32) -> Option<&Limits> {
+        maps::LIMITS.get(service)
+    }
+
+    #[inline(always)]
+    fn take_of_source(&self, source: &SourceBucket, rate: Rate) -> bool {
+        new_flows::take_of_source(source, rate)
+    }
+
+    #[inline(always)]
+    fn take_of_service(&self, service: u32, rate: Rate) -> bool {
+        new_flows::take_of_service(service, rate)
+    }
+
+    #[inline(always)]
+    fn turn(&self, service: &Service) -> u32 {
+        new_flows::turn(service)
+    }
+
+    #[inline(always)]
+    fn next_turn(&self, service: &Service) -> u32 {
+        new_flows::next_turn(service)
+    }
+
+    #[inline(always)]
+    fn random(&self) -> u32 {
+        // SAFETY: the helper has no arguments and cannot fail.
+        unsafe { helpers::bpf_get_prandom_u32() }
+    }
+
+    #[inline(always)]
+    fn flows(&self, backend: u32) -> u64 {
+        new_flows::flows(backend)
+    }
+
+    #[inline(always)]
+    fn weight(&self, backend: u32) -> u32 {
+        maps::WEIGHTS.get(backend).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn add_flows(&self, backend: u32, by: i64) {
+        new_flows::add_flows(backend, by);
     }
 
     #[inline(always)]
@@ -318,6 +407,7 @@ const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
         && pair(one2, one3) == pair(other2, other3)
         && one.port_be == other.port_be
         && one.protocol == other.protocol
+        && one.wide == other.wide
 }
 
 #[inline(always)]

@@ -1,7 +1,5 @@
 //! What `shunt flow` is told.
 
-use super::Reason;
-
 /// Which backend a packet would go to, and why.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -12,7 +10,7 @@ pub struct Explanation {
     pub backend: u32,
     /// Slot of its flow, by its place in the ring.
     pub place: u32,
-    /// A [`Reason`] code: what it would be counted under, as far as the way and the size of the packet
+    /// A [`Reason`](super::Reason) code: what it would be counted under, as far as the way and the size of the packet
     /// do not matter.
     pub reason: u8,
     /// A [`Why`] code.
@@ -21,14 +19,6 @@ pub struct Explanation {
     pub _pad: u16,
     /// Word of that slot.
     pub slot: u64,
-}
-
-impl Explanation {
-    /// It goes to no backend.
-    #[inline(always)]
-    pub(crate) const fn none(service: u32, reason: Reason) -> Self {
-        Self { service, backend: 0, place: 0, reason: reason as u8, why: 0, _pad: 0, slot: 0 }
-    }
 }
 
 /// Why a packet goes to a backend.
@@ -43,11 +33,14 @@ pub enum Why {
     Previous = 2,
     /// A QUIC connection id names it.
     Named = 3,
+    /// The scheduler would give it the next new flow.
+    Scheduled = 4,
 }
 
 impl Why {
     /// All of them, in the order of the codes.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Remembered, Self::Previous, Self::Named];
+    pub const ALL: [Self; 5] =
+        [Self::Owner, Self::Remembered, Self::Previous, Self::Named, Self::Scheduled];
 }
 
 const _: () = assert!(size_of::<Explanation>() == 24);

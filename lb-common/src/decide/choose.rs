@@ -6,10 +6,13 @@
 
 use core::hint::cold_path;
 
-use super::{Outcome, Tables};
+use super::{Outcome, Tables, admit::leave_to_open, schedule::tracked};
 use crate::{
-    abi::{BACKEND_LEAVING, Backend, Flow, FlowState, Reason, ServerId, Service, Tracking},
-    flow::{is_over, next_state},
+    abi::{
+        BACKEND_LEAVING, Backend, Flow, FlowState, Reason, SERVICE_LIMITED, ServerId, Service,
+        Tracking,
+    },
+    flow::next_state,
     parse::Packet,
     quic,
     slot::Slot,
@@ -28,28 +31,35 @@ pub(super) struct Chosen<'a> {
 /// The id of a backend, or why there is none. No `Result`: the compiler would keep it on the stack, and
 /// read it at odd places, which the verifier refuses.
 #[repr(C)]
-struct Choice {
+pub(super) struct Choice {
     id: u32,
     /// The flow is remembered from this packet on.
     opened: bool,
+    /// Left to the rare stages.
+    rare: bool,
     /// `Forwarded`, if the packet can be.
     reason: Reason,
 }
 
 impl Choice {
     #[inline(always)]
-    const fn of(id: u32) -> Self {
-        Self { id, opened: false, reason: Reason::Forwarded }
+    pub(super) const fn of(id: u32) -> Self {
+        Self { id, opened: false, rare: false, reason: Reason::Forwarded }
     }
 
     #[inline(always)]
-    const fn opened(id: u32) -> Self {
-        Self { id, opened: true, reason: Reason::Forwarded }
+    pub(super) const fn opened(id: u32) -> Self {
+        Self { id, opened: true, rare: false, reason: Reason::Forwarded }
     }
 
     #[inline(always)]
-    const fn none(reason: Reason) -> Self {
-        Self { id: 0, opened: false, reason }
+    pub(super) const fn none(reason: Reason) -> Self {
+        Self { id: 0, opened: false, rare: false, reason }
+    }
+
+    #[inline(always)]
+    pub(super) const fn rare() -> Self {
+        Self { id: 0, opened: false, rare: true, reason: Reason::Forwarded }
     }
 }
 
@@ -68,9 +78,9 @@ enum Part {
     Of(u32),
 }
 
-/// The backend of a packet, by the hash of its flow.
+/// The backend of a packet, by the hash that picks its slot.
 #[inline(always)]
-pub(super) fn choose<'t, F: Frame, T: Tables>(
+pub(super) fn choose<'t, const RARE: bool, F: Frame, T: Tables>(
     frame: &F,
     tables: &'t T,
     packet: &Packet,
@@ -81,18 +91,47 @@ pub(super) fn choose<'t, F: Frame, T: Tables>(
     let slot = tables.slot(index);
     let choice = match part(frame, tables, packet, service) {
         Part::Of(backend) => Choice::of(backend),
-        Part::Tracked => tracked(tables, packet, service, slot),
-        part if slot.is_moving() => moving(tables, packet, service, slot, index, part),
-        _ => Choice::of(slot.owner()),
+        Part::Tracked => tracked::<RARE, T>(tables, packet, service, slot, index),
+        part => untracked::<RARE, T>(tables, packet, service, slot, index, part),
     };
-    if choice.reason != Reason::Forwarded {
+    if choice.rare {
+        return Err(Outcome::rare());
+    }
+    if choice.reason != Reason::Forwarded && choice.reason != Reason::NoBackend {
         return Err(Outcome::drop(service.id, choice.reason));
     }
     let (id, opened) = (choice.id, choice.opened);
     match tables.backend(id) {
         Some(backend) if id != 0 => Ok(Chosen { id, backend, opened }),
-        _ => Err(Outcome::drop(service.id, Reason::NoBackend)),
+        _ => Err(Outcome::no_backend(service)),
     }
+}
+
+/// The backend of a packet of a service whose flows are remembered only while their slot moves.
+#[inline(always)]
+fn untracked<const RARE: bool, T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    service: &Service,
+    slot: Slot,
+    index: u32,
+    part: Part,
+) -> Choice {
+    let opens = part == Part::Opens || part == Part::Begins;
+    if opens && service.flags & SERVICE_LIMITED != 0 {
+        if !RARE {
+            return Choice::rare();
+        }
+        let Some(mut scratch) = tables.scratch() else { return Choice::none(Reason::NewFlowLimit) };
+        let reason = leave_to_open(tables, service, packet, &mut scratch);
+        if reason != Reason::Forwarded {
+            return Choice::none(reason);
+        }
+    }
+    if slot.is_moving() {
+        return moving(tables, packet, service, slot, index, part);
+    }
+    Choice::of(slot.owner())
 }
 
 /// The backend of a packet whose slot moves.
@@ -133,6 +172,22 @@ fn moving<T: Tables>(
             return Choice::opened(owner);
         }
     };
+    to(tables, slot, index, backend, now)
+}
+
+/// A packet of a flow that nobody remembers: older than a change of its slot.
+#[inline(always)]
+pub(super) fn by_ring<T: Tables>(tables: &T, slot: Slot, index: u32, now: u32) -> Choice {
+    if slot.is_moving() {
+        return to(tables, slot, index, slot.previous(), now);
+    }
+    Choice::of(slot.owner())
+}
+
+/// A backend, if it is alive, and else the owner of the slot, which is noted where it is another.
+#[inline(always)]
+fn to<T: Tables>(tables: &T, slot: Slot, index: u32, backend: u32, now: u32) -> Choice {
+    let owner = slot.owner();
     if backend == owner || !is_alive(tables, backend) {
         return Choice::of(owner);
     }
@@ -140,30 +195,6 @@ fn moving<T: Tables>(
         tables.stamp(index, time::stamp(now));
     }
     Choice::of(backend)
-}
-
-/// The backend of a packet of a service whose flows are all remembered.
-#[inline(always)]
-fn tracked<T: Tables>(tables: &T, packet: &Packet, service: &Service, slot: Slot) -> Choice {
-    cold_path();
-    let Some(mut scratch) = tables.scratch() else { return Choice::none(Reason::FlowTableFull) };
-    let now = tables.now();
-    scratch.key = packet.flow();
-    if let Some((flow, at)) = tables.flow(&scratch.key)
-        && !is_over(flow.state, flow.seen, now, service.idle_ticks)
-        && is_alive(tables, flow.backend)
-    {
-        if flow.seen != now {
-            tables.refresh_flow(at, now, flow.state);
-        }
-        return Choice::of(flow.backend);
-    }
-    let backend = slot.owner();
-    scratch.flow = Flow::new(backend, service.id, now, slot.epoch(), FlowState::Open);
-    if backend != 0 && !tables.put_flow(&scratch.key, &scratch.flow) {
-        return Choice::none(Reason::FlowTableFull);
-    }
-    Choice::opened(backend)
 }
 
 /// What a packet means to its flow, by the service's tracking.
@@ -218,7 +249,9 @@ pub(super) fn owner_of<T: Tables>(
     }
     let mut scratch = tables.scratch()?;
     scratch.key = flow.flow();
-    let previous = if is_tracked { slot.owner() } else { slot.previous() };
+    // UDP has none that were opened before they were remembered.
+    let may_be_older = slot.is_moving() && !(is_tracked && flow.protocol == transport::UDP);
+    let previous = if may_be_older { slot.previous() } else { slot.owner() };
     let backend = match tables.flow(&scratch.key) {
         Some((known, _)) if is_tracked || known.epoch == slot.epoch() => known.backend,
         _ => previous,

@@ -5,12 +5,13 @@ use core::hint::cold_path;
 use super::{
     Outcome, Tables,
     choose::{Chosen, choose},
+    find::backend_port,
     translate,
 };
 use crate::{
     abi::{
         AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, BACKEND_TAGGED, Backend, ForwardMode, Reason,
-        Service, is_v4_mapped, v4_mapped,
+        SERVICE_AFFINITY, SERVICE_RANGE, Service, is_v4_mapped, v4_mapped,
     },
     hash,
     parse::Packet,
@@ -34,7 +35,9 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
     if service.mode == ForwardMode::FullNat as u8 {
         return translate::both_ends::<RARE, F, T>(frame, tables, packet, service, hash, bytes);
     }
-    let Chosen { id, backend, opened } = match choose(frame, tables, packet, service, hash) {
+    let slot_hash = slot_hash(packet, service, hash);
+    let chosen = choose::<RARE, F, T>(frame, tables, packet, service, slot_hash);
+    let Chosen { id, backend, opened } = match chosen {
         Ok(chosen) => chosen,
         Err(outcome) => return Some(outcome),
     };
@@ -55,7 +58,9 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
     }
     if service.mode == ForwardMode::Nat as u8 {
         forget_direct(tables, packet, backend, id);
-        if backend.flags & BACKEND_SHARED != 0
+        // Any port of the backend's may send a reply of a range.
+        let ways_back = backend.flags & BACKEND_SHARED != 0 || service.flags & SERVICE_RANGE != 0;
+        if ways_back
             && let Some(reason) = translate::remember_way_back(tables, packet, service, backend, id)
         {
             if opened {
@@ -64,7 +69,8 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
             return Some(Outcome::drop(service.id, reason));
         }
         let hop = if resolved { Hop::Here } else { Hop::Later };
-        rewrite::end(frame, packet, End::Destination, &backend.addr_be, backend.port_be, hop)?;
+        let port_be = backend_port(service, backend, packet.dst_port_be);
+        rewrite::end(frame, packet, End::Destination, &backend.addr_be, port_be, hop)?;
         if !resolved {
             return Some(Outcome::pass(service.id, Reason::BackendUnresolved));
         }
@@ -88,7 +94,7 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
     Some(sent.tagged(tags::<RARE, T>(tables, backend, id)))
 }
 
-/// Hash of a packet's flow, which picks the slot.
+/// Hash of a packet's flow, which picks the slot unless all flows of a client have one.
 #[inline(always)]
 pub(super) fn flow_hash(packet: &Packet, service: &Service) -> u32 {
     hash::flow(
@@ -99,6 +105,15 @@ pub(super) fn flow_hash(packet: &Packet, service: &Service) -> u32 {
         packet.dst_port_be,
         packet.protocol,
     )
+}
+
+/// The hash that picks the slot, by that of the flow.
+#[inline(always)]
+pub(super) fn slot_hash(packet: &Packet, service: &Service, flow: u32) -> u32 {
+    if service.flags & SERVICE_AFFINITY == 0 {
+        return flow;
+    }
+    hash::client(service.seed, &packet.src_be)
 }
 
 /// The VLAN tags of frames to a backend.

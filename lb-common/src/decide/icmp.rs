@@ -7,13 +7,14 @@
 use super::{
     Outcome, Step, Tables,
     choose::{is_alive, owner_of},
-    forward::{flow_hash, source, tags, too_big, tunnel},
+    find,
+    forward::{flow_hash, slot_hash, source, tags, too_big, tunnel},
     rare::finish,
     refuse::is_unicast,
     reply::{ends, leave, way},
 };
 use crate::{
-    abi::{AddrBe, BACKEND_RESOLVED, Backend, ForwardMode, Origin, Reason, Service},
+    abi::{AddrBe, BACKEND_RESOLVED, ForwardMode, Origin, Reason, Service},
     parse::{
         Family, Packet,
         rare::{Network, Quoted, Work, quoted},
@@ -103,11 +104,11 @@ fn error<F: Frame, T: Tables>(frame: &mut F, tables: &T, work: &mut Work) -> Out
     flow.protocol = quoted.source.protocol;
     (flow.src_be, flow.src_port_be) = (quoted.destination.addr_be, quoted.destination.port_be);
     (flow.dst_be, flow.dst_port_be) = (quoted.source.addr_be, quoted.source.port_be);
-    if let Some(service) = tables.service(&quoted.source) {
+    if let Some(service) = find::service(tables, &quoted.source) {
         return to_backend(frame, tables, work, service)
             .unwrap_or(Outcome::drop(service.id, Reason::Truncated));
     }
-    if let Some(origin) = tables.origin(&quoted.destination) {
+    if let Some(origin) = find::origin(tables, &quoted.destination) {
         return to_client(frame, tables, work, origin)
             .unwrap_or(Outcome::drop(origin.service, Reason::Truncated));
     }
@@ -136,7 +137,7 @@ fn to_backend<F: Frame, T: Tables>(
             _ => return Some(Outcome::drop(service.id, Reason::UnknownFlow)),
         }
     } else {
-        owner_of(tables, flow, service, hash)?
+        owner_of(tables, flow, service, slot_hash(flow, service, hash))?
     };
     let backend = match tables.backend(id) {
         Some(backend) if id != 0 => backend,
@@ -153,7 +154,9 @@ fn to_backend<F: Frame, T: Tables>(
         return Some(Outcome::drop(service.id, Reason::TooBig));
     }
     if service.mode == ForwardMode::Nat as u8 || service.mode == ForwardMode::FullNat as u8 {
-        as_backend_knows_it(frame, packet, quoted, backend, (&client.0, client.1))?;
+        let port_be = find::backend_port(service, backend, quoted.source.port_be);
+        let client = (&client.0, client.1);
+        as_backend_knows_it(frame, packet, quoted, (&backend.addr_be, port_be), client)?;
     } else {
         rewrite::decrement_ttl(frame, packet)?;
         if let Some(tunnel) = tunnel {
@@ -176,13 +179,13 @@ fn as_backend_knows_it<F: Frame>(
     frame: &mut F,
     packet: &Packet,
     quoted: &Quoted,
-    backend: &Backend,
+    backend: (&AddrBe, u16),
     client: (&AddrBe, u16),
 ) -> Option<()> {
     let ends = Ends {
         source: &packet.src_be,
-        destination: &backend.addr_be,
-        quoted_source: (&backend.addr_be, backend.port_be),
+        destination: backend.0,
+        quoted_source: backend,
         quoted_destination: client,
     };
     translate(frame, packet, quoted, &ends, Hop::Here)

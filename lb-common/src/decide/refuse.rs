@@ -1,11 +1,14 @@
-//! Packets that cannot be sent on, and whose sender is told why by ICMP.
+//! Packets that cannot be sent on, and whose sender is told why: by ICMP, or a TCP reset.
 
 use super::{Outcome, Step, Tables, rare::finish};
 use crate::{
     abi::{AddrBe, Reason, is_v4_mapped},
-    parse::rare::Work,
-    rewrite::icmp::{self, Refusal},
-    wire::Frame,
+    parse::{Packet, Wholeness, rare::Work},
+    rewrite::{
+        icmp::{self, Refusal},
+        reset,
+    },
+    wire::{Frame, transport},
 };
 
 /// Tells the sender of a packet to a service that it cannot be sent on. Where nothing may be said, the
@@ -17,18 +20,31 @@ pub(super) fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T, work: &Wor
     let (service, reason) = (work.service, work.reason);
     let refusal = match reason {
         Reason::TtlExpired => Refusal::TtlExpired,
+        Reason::Rejected => Refusal::NoBackend,
         _ => Refusal::TooBig(work.most),
     };
-    let may_be = !packet.is_later_fragment()
-        && is_host(&packet.src_be)
-        && is_unicast(frame)
-        && tables.may_answer();
-    let outcome = if may_be && icmp::refuse(frame, packet, refusal).is_some() {
+    let may_be = !packet.is_later_fragment() && is_host(&packet.src_be) && is_unicast(frame);
+    let outcome = if may_be && tell(frame, tables, packet, refusal).is_some() {
         Outcome::answer(service, reason)
     } else {
         Outcome::drop(service, reason)
     };
     Step::Done(finish(frame, tables, outcome, work))
+}
+
+/// A reset is no longer than what it answers, and each answers one: it needs no limit.
+#[inline(always)]
+fn tell<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet,
+    refusal: Refusal,
+) -> Option<()> {
+    if refusal == Refusal::NoBackend && packet.protocol == transport::TCP {
+        // Of a fragment it is not known how much of the stream it has.
+        return if packet.wholeness == Wholeness::Whole { reset(frame, packet) } else { None };
+    }
+    if tables.may_answer() { icmp::refuse(frame, packet, refusal) } else { None }
 }
 
 /// Whether a frame is for a single host on the link: its answer comes from where it went.

@@ -4,9 +4,10 @@ use core::ops::DerefMut;
 
 use crate::{
     abi::{
-        AddrBe, Backend, Endpoint, Flow, FlowKey, FragmentKey, Origin, Ports, Reason, Return,
-        Scratch, ServerId, Service, Vlan,
+        AddrBe, Backend, Endpoint, Flow, FlowKey, FragmentKey, Limits, Origin, Ports, Reason,
+        Return, Scratch, ServerId, Service, SourceBucket, Vlan,
     },
+    limit::Rate,
     parse::{Family, rare::Work},
     slot::Slot,
 };
@@ -28,8 +29,14 @@ pub trait Tables {
 
     /// The present tick ([`time`](crate::time)).
     fn now(&self) -> u32;
+    /// The flags of [`Meta`](crate::abi::Meta).
+    fn meta(&self) -> u32;
     /// The service at an address.
     fn service(&self, vip: &Endpoint) -> Option<&Service>;
+    /// A service by its id.
+    fn service_by_id(&self, id: u32) -> Option<&Service>;
+    /// The id of the service that has a port, in host order, among [`Ranges`](crate::abi::Ranges).
+    fn service_in_range(&self, ranges: u32, port: u16) -> Option<u32>;
     /// A slot by its index in the ring table.
     fn slot(&self, index: u32) -> Slot;
     /// Notes on a slot that a packet went to another than its owner.
@@ -59,6 +66,29 @@ pub trait Tables {
     fn add_way_back(&self, key: &FlowKey, way: &Return) -> Added;
     /// Forgets a way back.
     fn forget_way_back(&self, key: &FlowKey);
+
+    /// Whether a list may have something of the sources with this bit.
+    fn may_be_listed(&self, bit: u32) -> bool;
+    /// What a list says of a source: the [`SourceRule`](crate::abi::SourceRule) of the longest prefix.
+    fn source_rule(&self, list: u32, addr: &AddrBe) -> Option<u32>;
+    /// How many flows a service may open.
+    fn limits(&self, service: u32) -> Option<&Limits>;
+    /// Whether another flow of a source may be opened; asking counts as opening it.
+    fn take_of_source(&self, source: &SourceBucket, rate: Rate) -> bool;
+    /// Whether another flow of a service may be opened; asking counts as opening it.
+    fn take_of_service(&self, service: u32, rate: Rate) -> bool;
+    /// The backend whose turn it is, 0 for none; asking counts as taking it.
+    fn turn(&self, service: &Service) -> u32;
+    /// The backend that would get the next one.
+    fn next_turn(&self, service: &Service) -> u32;
+    /// Any number.
+    fn random(&self) -> u32;
+    /// How many flows a backend has, about.
+    fn flows(&self, backend: u32) -> u64;
+    /// The weight of a backend.
+    fn weight(&self, backend: u32) -> u32;
+    /// Notes that a backend has so many flows more.
+    fn add_flows(&self, backend: u32, by: i64);
 
     /// Whether any client ever spoke to this backend directly.
     fn direct_seen(&self, backend: u32) -> bool;

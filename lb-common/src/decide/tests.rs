@@ -214,7 +214,12 @@ fn example(reason: Reason) -> (Vec<u8>, Verdict, u32, bool) {
         | Reason::EchoAnswered
         | Reason::ErrorForwarded
         | Reason::ErrorReturned
-        | Reason::LongExtensions => unreachable!("not among them"),
+        | Reason::LongExtensions
+        | Reason::SourceDenied
+        | Reason::NewFlowLimit
+        | Reason::SourceLimit
+        | Reason::Rejected
+        | Reason::NoBackendPassed => unreachable!("not among them"),
     }
 }
 

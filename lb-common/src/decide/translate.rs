@@ -9,8 +9,11 @@ use core::hint::cold_path;
 
 use super::{
     Outcome, Tables,
+    admit::leave_to_open,
     choose::is_alive,
-    forward::{tags, too_big},
+    find::backend_port,
+    forward::{slot_hash, tags, too_big},
+    schedule::{count, is_plain, pick},
     tables::Added,
 };
 use crate::{
@@ -42,11 +45,13 @@ pub(super) fn both_ends<const RARE: bool, F: Frame, T: Tables>(
     let scratch = &mut *scratch;
     scratch.key = packet.flow();
     if !known_flow(tables, packet, service, scratch)
-        && let Some(unopened) = new_flow(tables, packet, service, hash, scratch)
+        && let Some(unopened) = new_flow::<RARE, T>(tables, packet, service, hash, scratch)
     {
         return Some(match unopened {
             Unopened::TooBig(most) => Outcome::refuse(service.id, Refusal::TooBig(most)),
+            Unopened::For(Reason::NoBackend) => Outcome::no_backend(service),
             Unopened::For(reason) => Outcome::drop(service.id, reason),
+            Unopened::Yet => Outcome::rare(),
         });
     }
     let flow = &scratch.flow;
@@ -79,6 +84,8 @@ enum Unopened {
     TooBig(u32),
     /// Something else.
     For(Reason),
+    /// That is left to the rare stages.
+    Yet,
 }
 
 /// Whether the flow is remembered, and not over: then it is in the scratch memory.
@@ -115,6 +122,9 @@ pub(super) fn known_flow<T: Tables>(
     if flow.seen != now || flow.state != state {
         tables.refresh_flow(at, now, state);
     }
+    if flow.state != state && state == FlowState::Closing as u8 {
+        count(tables, service, flow.backend, -1);
+    }
     true
 }
 
@@ -133,7 +143,7 @@ const fn way_back_key(flow: &Flow, protocol: u8) -> FlowKey {
 
 /// Opens a flow: picks its backend and source, and remembers both ways. Says why not, if it cannot.
 #[inline(always)]
-fn new_flow<T: Tables>(
+fn new_flow<const RARE: bool, T: Tables>(
     tables: &T,
     packet: &Packet,
     service: &Service,
@@ -143,7 +153,19 @@ fn new_flow<T: Tables>(
     if !packet.opens_flow && packet.protocol != transport::UDP {
         return Some(Unopened::For(Reason::UnknownFlow));
     }
-    let id = tables.slot(service.ring_base + (hash & service.ring_mask)).owner();
+    let slot_hash = slot_hash(packet, service, hash);
+    let slot = tables.slot(service.ring_base + (slot_hash & service.ring_mask));
+    let id = if is_plain(service) {
+        slot.owner()
+    } else if RARE {
+        let reason = leave_to_open(tables, service, packet, scratch);
+        if reason != Reason::Forwarded {
+            return Some(Unopened::For(reason));
+        }
+        pick(tables, service, slot)
+    } else {
+        return Some(Unopened::Yet);
+    };
     let backend = match tables.backend(id) {
         Some(backend) if id != 0 => backend,
         _ => return Some(Unopened::For(Reason::NoBackend)),
@@ -157,7 +179,7 @@ fn new_flow<T: Tables>(
     scratch.flow = Flow::new(id, service.id, tables.now(), 0, state);
     scratch.flow.source_be = source(service, backend, hash);
     scratch.flow.backend_be = backend.addr_be;
-    scratch.flow.backend_port_be = backend.port_be;
+    scratch.flow.backend_port_be = backend_port(service, backend, packet.dst_port_be);
     scratch.way = way_back(packet, &scratch.flow);
     scratch.way_key = way_back_key(&scratch.flow, packet.protocol);
     if let Some(reason) = take_free_port(tables, service, hash, scratch) {
@@ -166,6 +188,7 @@ fn new_flow<T: Tables>(
     scratch.flow.source_port_be = scratch.way_key.dst_port_be;
     scratch.key = packet.flow();
     if tables.put_flow(&scratch.key, &scratch.flow) {
+        count(tables, service, id, 1);
         return None;
     }
     tables.forget_way_back(&scratch.way_key);
@@ -278,7 +301,7 @@ pub(super) fn remember_way_back<T: Tables>(
     scratch.flow.source_be = packet.src_be;
     scratch.flow.source_port_be = packet.src_port_be;
     scratch.flow.backend_be = backend.addr_be;
-    scratch.flow.backend_port_be = backend.port_be;
+    scratch.flow.backend_port_be = backend_port(service, backend, packet.dst_port_be);
     scratch.way_key = way_back_key(&scratch.flow, packet.protocol);
     if let Some((way, at)) = tables.way_back(&scratch.way_key) {
         let over = is_over(way.state, way.seen, now, service.idle_ticks)

@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// Time to live of what the balancer itself sends.
-const TTL: u8 = 64;
+pub(super) const TTL: u8 = 64;
 /// Bytes of a packet that an error quotes at most: its headers, with the longest IPv4 options, and
 /// some payload. A multiple of four, because checksums are made of words.
 const QUOTED: usize = 128;
 /// Traffic class of errors: internetwork control (RFC 1812 section 4.3.2.5).
 const CLASS: u8 = 0xc0;
 /// "Don't fragment" and no offset, with an identification of 0 (RFC 6864).
-const WHOLE: [u8; 4] = [0, 0, 0x40, 0];
+pub(super) const WHOLE: [u8; 4] = [0, 0, 0x40, 0];
 
 /// What an error says of a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Refusal {
     TooBig(u32),
     /// Its time to live, or hop limit, has run out.
     TtlExpired,
+    /// Nobody is there to take it.
+    NoBackend,
 }
 
 impl Refusal {
@@ -40,13 +42,15 @@ impl Refusal {
             (Self::TooBig(mtu), Family::V6) => (icmp::v6::TOO_BIG, 0, mtu.to_be()),
             (Self::TtlExpired, Family::V4) => (icmp::v4::TIME_EXCEEDED, 0, 0),
             (Self::TtlExpired, Family::V6) => (icmp::v6::TIME_EXCEEDED, 0, 0),
+            (Self::NoBackend, Family::V4) => (icmp::v4::UNREACHABLE, icmp::v4::PORT, 0),
+            (Self::NoBackend, Family::V6) => (icmp::v6::UNREACHABLE, icmp::v6::PORT, 0),
         }
     }
 }
 
 /// Sends a frame back to whom it came from: exchanges destination and source MAC address.
 #[inline(always)]
-fn turn<F: Frame>(frame: &mut F) -> Option<()> {
+pub(super) fn turn<F: Frame>(frame: &mut F) -> Option<()> {
     let [a, b, c] = [frame.read::<u32>(0)?, frame.read(4)?, frame.read(8)?].map(u32::to_ne_bytes);
     let turned = [[b[2], b[3], c[0], c[1]], [c[2], c[3], a[0], a[1]], [a[2], a[3], b[0], b[1]]];
     link(frame, &turned.map(u32::from_ne_bytes))

@@ -206,6 +206,8 @@ pub enum Because {
     Previous,
     /// A QUIC connection id names it.
     Named,
+    /// The scheduler would give it the next new flow.
+    Scheduled,
 }
 
 /// The slot of a flow.

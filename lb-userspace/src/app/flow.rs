@@ -63,5 +63,6 @@ fn because(why: Why) -> Because {
         Why::Remembered => Because::Remembered,
         Why::Previous => Because::Previous,
         Why::Named => Because::Named,
+        Why::Scheduled => Because::Scheduled,
     }
 }

@@ -67,5 +67,6 @@ fn because(why: Because) -> &'static str {
         Because::Remembered => "the flow is remembered as its",
         Because::Previous => "the flow is older than the change of its slot",
         Because::Named => "a connection id names it",
+        Because::Scheduled => "the scheduler would give it the next new flow",
     }
 }

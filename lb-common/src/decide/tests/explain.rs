@@ -23,7 +23,8 @@ const FRONT: u32 = super::FRONT;
 /// What is told of a frame. The tables must not change by the question.
 fn told(tables: &HostTables, frame: &[u8]) -> Explanation {
     let before = format!("{tables:?}");
-    let told = explain(&HostFrame::new(frame.to_vec(), FRONT), tables);
+    let mut told = Explanation::default();
+    explain(&HostFrame::new(frame.to_vec(), FRONT), tables, &mut told);
     assert_eq!(format!("{tables:?}"), before, "asking left a trace");
     told
 }
@@ -99,7 +100,10 @@ fn no_backend_and_no_service_are_said() {
     assert_eq!((told_of_empty.service, told_of_empty.backend), (3, 0));
     assert_eq!(told_of_empty.reason, Reason::NoBackend as u8);
     let told_of_none = told(&tables, &Sent::syn(super::CLIENT, "192.0.2.99:80").build());
-    assert_eq!(told_of_none, Explanation::none(0, Reason::NotOurs));
+    assert_eq!(
+        told_of_none,
+        Explanation { reason: Reason::NotOurs as u8, ..Explanation::default() }
+    );
 }
 
 fn slot() -> impl Strategy<Value = Slot> {
@@ -162,6 +166,7 @@ proptest! {
                     Why::Owner => slot.owner() == told.backend,
                     Why::Previous => slot.is_moving() && slot.previous() == told.backend,
                     Why::Remembered => known.contains(&told.backend),
+                    Why::Scheduled => false,
                     Why::Named => tracking == Tracking::Quic && kind == Kind::Udp,
                 }, "{:?}", told);
             }

@@ -46,6 +46,7 @@ pub(super) fn service(mode: ForwardMode, tracking: Tracking) -> HostTables {
             spread_v4_be: 0xf_u32.to_be(),
             source_v6_be: addr_be(address("[2001:db8:2::f0]:0").ip()),
             spread_v6_be: 0xf_u32.to_be(),
+            ..Service::default()
         };
         for protocol in [TCP, UDP] {
             tables.services.insert(endpoint(address(vip), protocol), service);

@@ -55,6 +55,7 @@ fn each_why_has_words_of_its_own() {
         (Because::Remembered, "the flow is remembered as its"),
         (Because::Previous, "the flow is older than the change of its slot"),
         (Because::Named, "a connection id names it"),
+        (Because::Scheduled, "the scheduler would give it the next new flow"),
     ];
     for (why, expected) in cases {
         let words = words(&FlowView { why: Some(why), ..view() });
