@@ -10,6 +10,7 @@ use super::{
     services::{Spec, Way},
 };
 
+mod asked;
 mod checksums;
 mod direct;
 mod echo;
@@ -62,6 +63,7 @@ pub(crate) fn all(links: &Links) -> Vec<Case> {
         fragments::cases(links),
         refusals::cases(links),
         errors::cases(links),
+        asked::cases(links),
     ]
     .into_iter()
     .flatten()

@@ -8,11 +8,13 @@ use std::{
 use lb_common::{
     abi::{
         self, AddrBe, BACKEND_RESOLVED, BACKEND_SHARED, BACKEND_TAGGED, Endpoint, ForwardMode,
-        ORIGIN_STATELESS, ORIGIN_TRACKED, Origin, ServerId, Tracking, Vlan,
+        Limits, META_RANGES, META_WIDE_ORIGINS, ORIGIN_STATELESS, ORIGIN_TRACKED, Origin,
+        PortRange, Ranges, SERVICE_RANGE, SERVICE_RANGES, ServerId, Tracking, Vlan,
     },
     decide::Route,
+    hash,
     host::{HostTables, addr_be, endpoint},
-    limits::{MAX_BACKENDS, RING_SLOTS},
+    limits::{MAX_BACKENDS, RING_SLOTS, SHORTEST_FILTERED_V4, SHORTEST_FILTERED_V6},
     slot::Slot,
     time,
 };
@@ -20,8 +22,13 @@ use lb_common::{
 use super::{
     memory::ROOM,
     network::{self, Links},
-    services::{self, IDLE, Ring, SEED, Spec, Way, moving},
+    services::{self, IDLE, Ring, SEED, Spec, Way, asked, moving},
 };
+
+/// Id of the first entry that stands for ranges of ports.
+const FIRST_RANGES: u32 = 500;
+/// Flags of the tables as a whole.
+pub(crate) const META: u32 = META_RANGES | META_WIDE_ORIGINS;
 
 /// Ticks since slots began to move.
 pub(crate) const MOVING_SINCE: u32 = 77;
@@ -38,6 +45,11 @@ pub(crate) struct Rows {
     /// Words of the VLAN tags of frames to backends.
     pub(crate) tags: Vec<(u32, u32)>,
     pub(crate) vlans: Vec<(u32, Vlan)>,
+    /// Ranges of ports, by the ids of what stands for them.
+    pub(crate) ranges: Vec<(u32, Ranges)>,
+    /// Turns one after the other: backends.
+    pub(crate) turns: Vec<u32>,
+    pub(crate) limits: Vec<(u32, Limits)>,
     /// What the kernel's routing table answers; it has its own.
     pub(crate) routes: Vec<(AddrBe, Route)>,
 }
@@ -78,7 +90,17 @@ impl Rows {
         let after = u32::try_from(services::all().len()).expect("a few") - spec.id;
         let ring_base = RING_SLOTS - (after + 1) * 8;
         let vip = endpoint(spec.vip(), spec.protocol);
-        self.services.push((vip, service(spec, ring_base)));
+        let mut entry = service(spec, ring_base);
+        entry.first_turn = u32::try_from(self.turns.len()).expect("a few");
+        self.turns.extend(spec.asked.turns.iter().map(|place| spec.first_backend + place));
+        self.limits.push((spec.id, spec.asked.limits));
+        if let Some(last) = spec.last_port {
+            entry.flags |= SERVICE_RANGE;
+            self.services.push((Endpoint { wide: 1, ..vip }, entry));
+            self.add_range(spec, &vip, last);
+        } else {
+            self.services.push((vip, entry));
+        }
         for place in 0..spec.slots() {
             let (service, index) = (spec.id, ring_base + place);
             self.slots.push(SlotRow { service, place, index, slot: slot(spec, place) });
@@ -100,6 +122,26 @@ impl Rows {
         }
     }
 
+    /// The ranges of an address are found by an entry of its own.
+    fn add_range(&mut self, spec: &Spec, vip: &Endpoint, last: u16) {
+        let key = vip.any_port();
+        let known = self.services.iter().find(|(other, _)| *other == key);
+        let id = if let Some((_, entry)) = known {
+            entry.id
+        } else {
+            let id = FIRST_RANGES + u32::try_from(self.ranges.len()).expect("a few");
+            let entry = abi::Service { id, flags: SERVICE_RANGES, ..abi::Service::default() };
+            self.services.push((key, entry));
+            self.ranges.push((id, Ranges::default()));
+            id
+        };
+        let range = PortRange { service: spec.id, first: spec.vip().port(), last };
+        for (_, row) in self.ranges.iter_mut().filter(|(other, _)| *other == id) {
+            let free = row.ranges.iter_mut().find(|range| range.service == 0);
+            *free.expect("there are few") = range;
+        }
+    }
+
     /// The first service that has a backend is the one of replies that are not remembered, if it is
     /// `nat`.
     fn add_origin(&mut self, spec: &Spec, place: u32, vip: &Endpoint) {
@@ -108,7 +150,11 @@ impl Rows {
             ForwardMode::FullNat => ORIGIN_TRACKED,
             ForwardMode::Dsr | ForwardMode::Ipip | ForwardMode::Gue => return,
         };
-        let key = endpoint(spec.backend(place), spec.protocol);
+        let mut key = endpoint(spec.backend(place), spec.protocol);
+        let mut flags = flags;
+        if spec.last_port.is_some() {
+            (key, flags) = (key.any_port(), ORIGIN_TRACKED);
+        }
         if let Some((_, first)) = self.origins.iter_mut().find(|(other, _)| *other == key) {
             first.flags |= ORIGIN_TRACKED;
             return;
@@ -127,6 +173,29 @@ impl Rows {
         vips
     }
 
+    /// Prefixes in lists of sources: the list, first address, bits of it that count, and the rule.
+    pub(crate) fn sources() -> impl Iterator<Item = (u32, AddrBe, u32, u32)> {
+        asked::SOURCES.into_iter().map(|(list, first, length, rule)| {
+            let first: IpAddr = first.parse().expect("an address");
+            let length = if first.is_ipv4() { 96 + length } else { length };
+            (list, addr_be(first), length, rule as u32)
+        })
+    }
+
+    /// Bits of the filter of sources that are set. No prefix here is between the shortest that are filtered
+    /// and the unit of the filter.
+    pub(crate) fn source_filter() -> impl Iterator<Item = u32> {
+        let filtered = |(_, first, length, _): &(u32, AddrBe, u32, u32)| {
+            let shortest = if abi::is_v4_mapped(first) {
+                96 + SHORTEST_FILTERED_V4
+            } else {
+                SHORTEST_FILTERED_V6
+            };
+            *length >= shortest.into()
+        };
+        Self::sources().filter(filtered).map(|(list, first, ..)| hash::source_bit(list, &first))
+    }
+
     /// Tables of the host build in a tick.
     pub(crate) fn host_tables(&self, now: u32) -> HostTables {
         let slots = self.slots.iter().map(|row| (row.index, row.at(now)));
@@ -142,6 +211,12 @@ impl Rows {
             routes: self.routes.iter().copied().collect(),
             tags: self.tags.iter().copied().collect(),
             vlans: self.vlans.iter().copied().collect(),
+            meta: META,
+            ranges: self.ranges.iter().copied().collect(),
+            sources: Self::sources().collect(),
+            source_filter: Self::source_filter().collect(),
+            limits: self.limits.iter().copied().collect(),
+            turns: (0..).zip(self.turns.iter().copied()).collect(),
             ..HostTables::default()
         }
     }
@@ -159,6 +234,11 @@ fn service(spec: &Spec, ring_base: u32) -> abi::Service {
         seed: SEED,
         first_port: first,
         last_port_offset: last - first,
+        flags: spec.asked.flags,
+        scheduler: spec.asked.scheduler as u8,
+        no_backend: spec.asked.no_backend as u8,
+        list: spec.asked.list,
+        turns: u32::try_from(spec.asked.turns.len()).expect("a few"),
         ..abi::Service::default()
     };
     if let Some((base, bits)) = spec.source_prefix() {

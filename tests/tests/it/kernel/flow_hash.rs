@@ -15,16 +15,29 @@ pub(crate) fn flow_hash(seed: u64, from: SocketAddr, to: SocketAddr, protocol: u
     u32::try_from(last % (1 << 32)).expect("32 bits")
 }
 
+/// Hash of a client, whatever it speaks to. An IPv4 address is one word, in its IPv4-mapped form.
+pub(crate) fn client_hash(seed: u64, from: IpAddr) -> u32 {
+    let words = match from {
+        IpAddr::V4(from) => vec![0xffff << 32 | u64::from(from.to_bits())],
+        IpAddr::V6(from) => halves(from.to_bits()).to_vec(),
+    };
+    let state = words.into_iter().fold(seed, mixed);
+    let last = folded(product(state ^ state >> 29, 0xff51_afd7_ed55_8ccd));
+    u32::try_from(last % (1 << 32)).expect("32 bits")
+}
+
+fn halves(bits: u128) -> [u64; 2] {
+    [bits >> 64, bits % (1 << 64)].map(|half| u64::try_from(half).expect("64 bits"))
+}
+
 /// Two IPv4 addresses are one word, two of IPv6 are four.
 fn address_words(from: IpAddr, to: IpAddr) -> Vec<u64> {
-    let halves = |bits: u128| [bits >> 64, bits % (1 << 64)].map(u64::try_from);
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             vec![u64::from(from.to_bits()) * (1 << 32) + u64::from(to.to_bits())]
         }
         (IpAddr::V6(from), IpAddr::V6(to)) => {
-            let words = [halves(from.to_bits()), halves(to.to_bits())].concat();
-            words.into_iter().map(|word| word.expect("64 bits")).collect()
+            [halves(from.to_bits()), halves(to.to_bits())].concat()
         }
         _ => panic!("one family: {from} to {to}"),
     }

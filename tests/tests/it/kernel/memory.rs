@@ -97,7 +97,7 @@ impl Spec {
         source: SocketAddr,
         state: FlowState,
     ) -> (Flow, WayBack) {
-        let backend = self.backend(place);
+        let backend = self.target(place, request.to);
         let flow = Flow { ends: Some((source, backend)), ..self.flow(place, request, state) };
         (flow, WayBack { to: source, ..self.way_back(place, request, state) })
     }
@@ -105,7 +105,7 @@ impl Spec {
     /// The way back of a `nat` flow, just seen.
     pub(crate) fn way_back(&self, place: u32, request: &Packet, state: FlowState) -> WayBack {
         WayBack {
-            from: self.backend(place),
+            from: self.target(place, request.to),
             to: request.from,
             protocol: request.protocol,
             backend: self.first_backend + place,

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use etherparse::{Ethernet2Header, Ipv4Header};
 
 pub(crate) use self::{
-    build::{Extension, Tag},
+    build::{ACKNOWLEDGED, Extension, SEQUENCE, Tag},
     fragment::Fragment,
     icmp::Message,
     outer::Outer,
@@ -74,6 +74,10 @@ pub(crate) enum Flags {
     Closes,
     /// RST and ACK.
     Resets,
+    /// RST with a sequence number, in answer to a segment that acknowledged it.
+    ResetsAt(u32),
+    /// RST and ACK of a sequence number, in answer to a segment that acknowledged nothing.
+    ResetsAfter(u32),
 }
 
 impl Packet {

@@ -3,17 +3,19 @@
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::{
-    abi::{ForwardMode, Tracking},
+    abi::{ForwardMode, SERVICE_AFFINITY, Tracking},
     limits::MAX_BACKENDS,
     wire::transport::{TCP, UDP},
 };
 
+use self::asked::Asked;
 use super::{
-    flow_hash::flow_hash,
+    flow_hash::{client_hash, flow_hash},
     network,
     packet::{Mac, Packet, Tag},
 };
 
+pub(crate) mod asked;
 mod delivery;
 pub(crate) mod full_nat;
 pub(crate) mod icmp;
@@ -67,6 +69,10 @@ pub(crate) struct Spec {
     pub(crate) shared: bool,
     /// VLAN tags of frames to its backends.
     pub(crate) tags: &'static [Tag],
+    /// Last port of its range, if it has one; the port of the VIP is the first.
+    pub(crate) last_port: Option<u16>,
+    /// What else it asks for.
+    pub(crate) asked: Asked,
 }
 
 /// Ticks after which an idle flow of any service is over.
@@ -90,6 +96,8 @@ impl Spec {
             ports: (0, 0),
             shared: false,
             tags: &[],
+            last_port: None,
+            asked: Asked::NOTHING,
         }
     }
 
@@ -177,7 +185,22 @@ impl Spec {
 
     /// Slot of the flow of a request, by its place in the ring.
     pub(crate) fn slot_of(&self, request: &Packet) -> u32 {
-        self.hash(request) % self.slots()
+        let hash = if self.asked.flags & SERVICE_AFFINITY != 0 {
+            client_hash(SEED, request.from.ip())
+        } else {
+            self.hash(request)
+        };
+        hash % self.slots()
+    }
+
+    /// Where a backend, by its place among them, gets packets to an address of the service: on its own
+    /// port, or on that of the packet.
+    pub(crate) fn target(&self, place: u32, vip: SocketAddr) -> SocketAddr {
+        let mut target = self.backend(place);
+        if self.last_port.is_some() {
+            target.set_port(vip.port());
+        }
+        target
     }
 
     fn hash(&self, request: &Packet) -> u32 {
@@ -279,7 +302,8 @@ pub(crate) const SPREAD_V6: Spec =
 
 /// All services, by id.
 pub(crate) fn all() -> Vec<Spec> {
-    [&PLAIN[..], &tunnels::ALL, &full_nat::ALL, &shared::ALL, &moving::ALL, &tagged::ALL].concat()
+    let remembering = [&full_nat::ALL[..], &shared::ALL, &moving::ALL].concat();
+    [&PLAIN[..], &tunnels::ALL, &remembering, &tagged::ALL, &asked::ALL].concat()
 }
 
 /// The service that packets to an address are counted for if their ports are not known.

@@ -58,6 +58,9 @@ impl Host {
             tables.fragments.borrow_mut().clear();
             tables.direct_flows.borrow_mut().clear();
             tables.direct_seen.borrow_mut().clear();
+            tables.buckets.borrow_mut().clear();
+            tables.turns_taken.borrow_mut().clear();
+            tables.backend_flows.borrow_mut().clear();
             tables.counters.borrow_mut().clear();
             tables.backend_counters.borrow_mut().clear();
         }

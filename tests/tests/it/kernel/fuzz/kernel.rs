@@ -23,7 +23,7 @@ use super::{
     fixture::Rows,
     machine::{
         load_by, stages,
-        tables::{chunks, fill, take_counter},
+        tables::{Asked, chunks, fill, take_counter},
         take, test_run,
     },
     tables::{self, Held},
@@ -43,6 +43,7 @@ pub(super) struct Kernel {
     fragments: HashMap<MapData, FragmentKey, Ports>,
     direct_flows: HashMap<MapData, FlowKey, u32>,
     direct_seen: Array<MapData, u32>,
+    asked: Asked,
     chunks: BTreeMap<u32, Array<MapData, u64>>,
     packets: PerCpuArray<MapData, Counter>,
     backends: PerCpuArray<MapData, Counter>,
@@ -73,6 +74,7 @@ impl Kernel {
             fragments: take(&mut ebpf, maps::FRAGMENTS)?.try_into()?,
             direct_flows: take(&mut ebpf, maps::DIRECT_FLOWS)?.try_into()?,
             direct_seen: take(&mut ebpf, maps::DIRECT_SEEN)?.try_into()?,
+            asked: Asked::new(&mut ebpf, rows)?,
             chunks: chunks(&mut ebpf, &rows.slots)?,
             packets: take(&mut ebpf, maps::PACKET_COUNTERS)?.try_into()?,
             backends: take(&mut ebpf, maps::BACKEND_COUNTERS)?.try_into()?,
@@ -94,6 +96,7 @@ impl Kernel {
         for (ifindex, vlan) in &setting.vlans {
             self.vlans.insert(ifindex, vlan, 0)?;
         }
+        self.asked.reset()?;
         for id in &self.ids {
             if self.direct_seen.get(id, 0)? != 0 {
                 self.direct_seen.set(*id, 0, 0)?;

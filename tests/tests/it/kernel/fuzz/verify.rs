@@ -29,7 +29,10 @@ pub(super) fn complaint(rows: &Rows, input: &[u8], sent: &Sent) -> Option<String
         return Some("changed, and not as an IP packet".into());
     };
     match reason {
-        Reason::TtlExpired | Reason::TooBig => return refusal(input, output, &before, &after),
+        Reason::Rejected if after.protocol == 6 => return reset(&before, &after),
+        Reason::TtlExpired | Reason::TooBig | Reason::Rejected => {
+            return refusal(input, output, &before, &after);
+        }
         Reason::EchoAnswered => {}
         Reason::Forwarded | Reason::Returned | Reason::ErrorForwarded | Reason::ErrorReturned => {
             if before.ttl().checked_sub(1) != Some(after.ttl()) {
@@ -131,4 +134,22 @@ fn refusal(input: &[u8], output: &[u8], asked: &Ip<'_>, answer: &Ip<'_>) -> Opti
         return wrong("another quote");
     }
     (bytes.len() != answer.at + answer.payload.len()).then(|| "bytes behind the refusal".into())
+}
+
+/// A reset must be right, and go back to the sender.
+fn reset(asked: &Ip<'_>, answer: &Ip<'_>) -> Option<String> {
+    let wrong = |what: &str| Some(format!("the reset has {what}"));
+    match of_packet(answer) {
+        Some(sums) if sums.header.is_none_or(|sum| sum == 0) && sums.payload == Some(0) => {}
+        sums => return wrong(&format!("checksums that add up to {sums:x?}")),
+    }
+    if (answer.source, answer.destination) != (asked.destination, asked.source) {
+        return wrong("other ends");
+    }
+    let (before, after) = (asked.payload, answer.payload);
+    let ports = [before.get(2..4), before.get(..2)];
+    if after.len() != 20 || [after.get(..2), after.get(2..4)] != ports {
+        return wrong("other ports, or a payload");
+    }
+    (after.get(13).is_none_or(|flags| flags & 0x04 == 0)).then(|| "it is no reset".to_owned())
 }

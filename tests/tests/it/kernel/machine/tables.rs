@@ -1,5 +1,7 @@
 //! The maps that a case sets and that are read after it.
 
+mod asked;
+
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use anyhow::{Context, Result, anyhow};
@@ -11,13 +13,14 @@ use aya::{
 use lb_common::{
     abi::{
         self, AddrBe, Backend, Counter, Endpoint, FlowKey, FragmentKey, Origin, Ports, Reason,
-        Return, ServerId, Service, ServiceRow, Vlan,
+        Return, SERVICE_RANGE, ServerId, Service, ServiceRow, Vlan,
     },
     hash,
     limits::{CHUNK_SLOTS, REASONS_PER_SERVICE, SERVICE_HASHES, maps},
     slot::Slot,
 };
 
+pub(in crate::kernel) use self::asked::Asked;
 use super::take;
 use crate::kernel::{
     case::Stamped,
@@ -33,6 +36,7 @@ pub(super) struct Tables {
     ways: HashMap<MapData, FlowKey, Return>,
     fragments: HashMap<MapData, FragmentKey, Ports>,
     icmp_limit: PerCpuArray<MapData, u64>,
+    asked: Asked,
     /// Parts of the ring table.
     chunks: BTreeMap<u32, Array<MapData, u64>>,
     packets: PerCpuArray<MapData, Counter>,
@@ -55,6 +59,7 @@ impl Tables {
             ways: take(ebpf, maps::RETURNS)?.try_into()?,
             fragments: take(ebpf, maps::FRAGMENTS)?.try_into()?,
             icmp_limit: take(ebpf, maps::ICMP_LIMIT)?.try_into()?,
+            asked: Asked::new(ebpf, rows)?,
             chunks: chunks(ebpf, &rows.slots)?,
             packets: take(ebpf, maps::PACKET_COUNTERS)?.try_into()?,
             backends: take(ebpf, maps::BACKEND_COUNTERS)?.try_into()?,
@@ -93,6 +98,7 @@ impl Tables {
         for (key, way) in memory.ways.iter().map(|way| way.encode(now)) {
             self.ways.insert(key, way, 0)?;
         }
+        self.asked.reset()?;
         for row in &self.slot_rows {
             let chunk = self.chunks.get_mut(&(row.index / CHUNK_SLOTS)).context("no chunk")?;
             chunk.set(row.index % CHUNK_SLOTS, row.at(now).word(), 0)?;
@@ -177,11 +183,13 @@ pub(in crate::kernel) fn fill(ebpf: &mut Ebpf, rows: &Rows) -> Result<()> {
     let mut copies = Array::<_, ServiceRow>::try_from(take(ebpf, maps::SERVICE_ROWS)?)?;
     for (vip, service) in &rows.services {
         services.insert(vip, service, 0)?;
-        // Of those that share a hash, the last one is found there, and the others by their ids.
+        // Of those that share a hash, the last one is found there, and the others by their ids: those of a
+        // range are found by it.
         let copy = ServiceRow { vip: *vip, service: *service, ..ServiceRow::default() };
         copies.set(2 * service.id, copy, 0)?;
-        for word in [hash::vip(vip), SERVICE_HASHES + service.id] {
-            index.set(word, 2 * service.id, 0)?;
+        index.set(SERVICE_HASHES + service.id, 2 * service.id, 0)?;
+        if service.flags & SERVICE_RANGE == 0 {
+            index.set(hash::vip(vip), 2 * service.id, 0)?;
         }
     }
     let mut vips = HashMap::<_, AddrBe, u32>::try_from(take(ebpf, maps::VIPS)?)?;

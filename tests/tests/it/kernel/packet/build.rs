@@ -11,6 +11,11 @@ use lb_common::wire::transport::{TCP, UDP};
 
 use super::{Flags, Fragment, Packet};
 
+/// Sequence number of every segment.
+pub(crate) const SEQUENCE: u32 = 0xffff_fff8;
+/// What segments acknowledge.
+pub(crate) const ACKNOWLEDGED: u32 = 0x0506_0708;
+
 /// A VLAN tag.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Tag {
@@ -193,13 +198,23 @@ impl Packet {
     }
 
     fn tcp(&self) -> Vec<u8> {
-        let mut header = TcpHeader::new(self.from.port(), self.to.port(), 0x0102_0304, 0xfaf0);
+        let mut header = TcpHeader::new(self.from.port(), self.to.port(), SEQUENCE, 0xfaf0);
         header.syn = matches!(self.flags, Flags::Opens | Flags::Accepts);
-        header.ack = self.flags != Flags::Opens;
+        header.ack = !matches!(self.flags, Flags::Opens | Flags::ResetsAt(_));
         header.fin = self.flags == Flags::Closes;
-        header.rst = self.flags == Flags::Resets;
         header.psh = !self.payload.is_empty();
-        header.acknowledgment_number = if header.ack { 0x0506_0708 } else { 0 };
+        header.acknowledgment_number = if header.ack { ACKNOWLEDGED } else { 0 };
+        match self.flags {
+            Flags::Resets => header.rst = true,
+            Flags::ResetsAt(sequence) => {
+                (header.rst, header.window_size, header.sequence_number) = (true, 0, sequence);
+            }
+            Flags::ResetsAfter(sequence) => {
+                (header.rst, header.window_size, header.sequence_number) = (true, 0, 0);
+                header.acknowledgment_number = sequence;
+            }
+            _ => {}
+        }
         let payload = &self.payload;
         let checksum = match (self.from, self.to) {
             (SocketAddr::V4(from), SocketAddr::V4(to)) => {

@@ -45,9 +45,9 @@ impl Spec {
     pub(crate) fn delivered_to(&self, place: u32, request: &Packet) -> Packet {
         let packet = self.sent_on(place, request, self.hash(request));
         match self.mode {
-            ForwardMode::Nat => packet.to(self.backend(place)),
+            ForwardMode::Nat => packet.to(self.target(place, request.to)),
             ForwardMode::FullNat => {
-                packet.from(self.translated_source(request)).to(self.backend(place))
+                packet.from(self.translated_source(request)).to(self.target(place, request.to))
             }
             ForwardMode::Dsr | ForwardMode::Ipip | ForwardMode::Gue => packet,
         }
@@ -109,6 +109,10 @@ impl Spec {
     /// What a next hop gets of a packet of the backend.
     pub(crate) fn returned(&self, reply: &Packet, hop: Mac) -> Packet {
         let packet = reply.clone().link(hop, network::FRONT_MAC).tags(&[]);
-        packet.ttl(reply.ttl - 1).from(self.vip())
+        let mut vip = self.vip();
+        if self.last_port.is_some() {
+            vip.set_port(reply.from.port());
+        }
+        packet.ttl(reply.ttl - 1).from(vip)
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use lb_common::abi::ForwardMode;
 
 use super::Spec;
-use crate::kernel::packet::{Message, Packet};
+use crate::kernel::packet::{ACKNOWLEDGED, Flags, Message, Packet, SEQUENCE};
 
 /// An ICMP error about a packet of a flow to a service.
 #[derive(Clone, Debug)]
@@ -49,7 +49,9 @@ impl Report {
     /// The same as a backend gets it, which knows the client by this address.
     pub(crate) fn to_backend(&self, spec: &Spec, place: u32, client: SocketAddr) -> Packet {
         let about = match spec.mode {
-            ForwardMode::Nat | ForwardMode::FullNat => self.between(spec.backend(place), client),
+            ForwardMode::Nat | ForwardMode::FullNat => {
+                self.between(spec.target(place, self.request.to), client)
+            }
             ForwardMode::Dsr | ForwardMode::Ipip | ForwardMode::Gue => {
                 self.between(self.request.to, self.request.from)
             }
@@ -59,7 +61,8 @@ impl Report {
 
     /// About a packet to a backend, which knows the client by this address, as it comes from there.
     pub(crate) fn to_balancer(&self, spec: &Spec, place: u32, client: SocketAddr) -> Packet {
-        let error = self.build(self.from, &self.between(client, spec.backend(place)));
+        let error =
+            self.build(self.from, &self.between(client, spec.target(place, self.request.to)));
         error.link(spec.own_mac(), spec.backend_mac(place))
     }
 
@@ -79,6 +82,21 @@ impl Packet {
         error.link(self.link_from, self.link_to).tags(&self.tags).by_the_balancer()
     }
 
+    /// The reset that its sender gets from where it went.
+    pub(crate) fn reset(&self) -> Self {
+        // SYN counts as one, FIN too.
+        let of = |more: usize| {
+            SEQUENCE.wrapping_add(u32::try_from(self.payload.len() + more).expect("a few bytes"))
+        };
+        let flags = match self.flags {
+            Flags::Opens => Flags::ResetsAfter(of(1)),
+            _ => Flags::ResetsAt(ACKNOWLEDGED),
+        };
+        let reset = Self::new(self.to, self.from, self.protocol).flags(flags).payload([]);
+        let reset = reset.link(self.link_from, self.link_to).tags(&self.tags);
+        reset.by_the_balancer().class(0)
+    }
+
     /// The reply to an echo request.
     pub(crate) fn echoed(&self) -> Self {
         let kind = if self.is_v4() { 0 } else { 129 };
@@ -96,6 +114,11 @@ impl Packet {
 /// "Packet too big", or "fragmentation needed".
 pub(crate) fn too_big(is_v4: bool, most: u32) -> Message {
     if is_v4 { Message::new(3, 4, most) } else { Message::new(2, 0, most) }
+}
+
+/// Nobody has the port.
+pub(crate) fn no_port(is_v4: bool) -> Message {
+    if is_v4 { Message::new(3, 3, 0) } else { Message::new(1, 4, 0) }
 }
 
 /// The time to live, or hop limit, has run out.
