@@ -120,8 +120,13 @@ impl Trial {
 
 /// Whether an ICMP message of the balancer's own was asked for.
 fn is_answer(sent: &Sent) -> bool {
+    let Some((_, reason)) = sent.counted else { return false };
     matches!(
-        sent.counted,
-        Some((_, Reason::EchoAnswered | Reason::EchoLimited | Reason::TtlExpired | Reason::TooBig))
+        reason,
+        Reason::EchoAnswered
+            | Reason::EchoLimited
+            | Reason::TtlExpired
+            | Reason::TooBig
+            | Reason::Rejected
     )
 }

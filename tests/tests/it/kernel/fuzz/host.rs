@@ -123,5 +123,17 @@ fn held(tables: &HostTables) -> Held {
     let slots: HashMap<u32, Slot> = tables.slots.borrow().clone();
     let packets: HashMap<(u32, Reason), Counter> = tables.counters.borrow().clone();
     let backends: HashMap<u32, Counter> = tables.backend_counters.borrow().clone();
-    Held { flows, ways, fragments, direct_flows, direct_seen, slots, packets, backends }
+    let mut flows_opened: HashMap<u32, i64> = tables.backend_flows.borrow().clone();
+    flows_opened.retain(|_, flows| *flows != 0);
+    Held {
+        flows,
+        ways,
+        fragments,
+        direct_flows,
+        direct_seen,
+        slots,
+        packets,
+        backends,
+        flows_opened,
+    }
 }

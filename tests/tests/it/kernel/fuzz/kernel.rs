@@ -163,8 +163,12 @@ impl Kernel {
             let chunk = self.chunks.get(&(row.index / CHUNK_SLOTS)).context("no chunk")?;
             slots.insert(row.index, Slot::from_word(chunk.get(&(row.index % CHUNK_SLOTS), 0)?));
         }
-        let mut direct_seen = HashSet::new();
+        let (mut direct_seen, mut flows_opened) = (HashSet::new(), Entries::new());
         for id in &self.ids {
+            match self.asked.flows_opened(*id)? {
+                0 => {}
+                flows => _ = flows_opened.insert(*id, flows),
+            }
             if self.direct_seen.get(id, 0)? != 0 {
                 direct_seen.insert(*id);
             }
@@ -178,6 +182,7 @@ impl Kernel {
             slots,
             packets,
             backends,
+            flows_opened,
         })
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Held {
     pub(super) slots: HashMap<u32, Slot>,
     pub(super) packets: HashMap<(u32, Reason), Counter>,
     pub(super) backends: HashMap<u32, Counter>,
+    /// Flows that backends have more than they had, where that is counted.
+    pub(super) flows_opened: HashMap<u32, i64>,
 }
 
 impl Held {
@@ -48,6 +50,7 @@ impl Held {
         different(&mut text, "slots", names, &self.slots, &other.slots);
         different(&mut text, "counted", names, &self.packets, &other.packets);
         different(&mut text, "backends", names, &self.backends, &other.backends);
+        different(&mut text, "flows opened", names, &self.flows_opened, &other.flows_opened);
         let set = |keys: &HashSet<_>| keys.iter().map(|key| (*key, ())).collect();
         let (one, two) = (set(&self.direct_flows), set(&other.direct_flows));
         different(&mut text, "direct flows", names, &one, &two);
