@@ -66,7 +66,7 @@ pub const SHORTEST_FILTERED_V6: u8 = 24;
 pub const SOURCE_FILTER_WORDS: u32 = SOURCE_FILTER_BITS / 64;
 
 /// Sources of new flows that are remembered (least recently used go first).
-pub const MAX_LIMITED_SOURCES: u32 = 1 << 17;
+pub const MAX_LIMITED_SOURCES: u32 = 1 << 16;
 
 /// Flows remembered at a time, and ways back of flows.
 pub const MAX_FLOWS: u32 = 1 << 20;

@@ -30,6 +30,7 @@ mod memory;
 mod network;
 mod object;
 mod packet;
+mod schedulers;
 mod services;
 
 /// Whether programs can be loaded and networks be made. If not, the reason is printed.

@@ -65,6 +65,11 @@ pub(crate) struct SlotRow {
 }
 
 impl SlotRow {
+    /// A slot of a service.
+    pub(crate) const fn new(service: u32, place: u32, index: u32, slot: Slot) -> Self {
+        Self { service, place, index, slot }
+    }
+
     /// The slot in a tick, before any packet.
     pub(crate) fn at(&self, now: u32) -> Slot {
         if self.slot.is_moving() {
