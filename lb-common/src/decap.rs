@@ -23,8 +23,7 @@ use crate::{
     abi::{AddrBe, Verdict, is_v4_mapped, v4_mapped},
     csum::Delta,
     parse::Family,
-    rewrite,
-    wire::{Frame, eth, ipv4, ipv6, transport, tunnel},
+    wire::{Frame, eth, ipv4, ipv6, read_link, transport, tunnel, write_link},
 };
 
 pub use self::reason::Reason;
@@ -324,9 +323,9 @@ fn inner_ipv6<F: Frame>(frame: &F, outer_len: usize, available: usize) -> Result
 /// Takes the outer headers off. The Ethernet header stays, with the type of the inner packet.
 #[inline(always)]
 fn strip<F: Frame>(frame: &mut F, inner: &Inner) -> Option<()> {
-    let link: [u32; 3] = [frame.read(0)?, frame.read(4)?, frame.read(8)?];
+    let link = read_link(frame)?;
     frame.shrink_head(inner.outer_len)?;
-    rewrite::link(frame, &link)?;
+    write_link(frame, &link)?;
     let ether_type = match inner.family {
         Family::V4 => eth::IPV4_BE,
         Family::V6 => eth::IPV6_BE,

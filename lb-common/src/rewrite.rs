@@ -8,7 +8,7 @@ use crate::{
     abi::AddrBe,
     csum::Delta,
     parse::{Family, Packet},
-    wire::{Frame, eth, ipv4, ipv6, pair, transport},
+    wire::{Frame, ipv4, ipv6, pair, transport},
 };
 
 /// Which end of the flow is rewritten.
@@ -27,13 +27,6 @@ pub enum Hop {
     Here,
     /// Left to the kernel.
     Later,
-}
-
-/// Replaces destination and source MAC address, given as they stand in the frame.
-#[inline(always)]
-pub fn link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
-    frame.write(8, link[2])?;
-    frame.write(0, pair(link[0], link[1]))
 }
 
 /// Counts down time to live or hop limit. It must be positive.
@@ -183,8 +176,6 @@ fn transport_checksum<F: Frame>(frame: &mut F, packet: &Packet, delta: Delta) ->
     let checksum = frame.read(at + transport::UDP_CHECKSUM)?;
     frame.write(at + transport::UDP_CHECKSUM, delta.apply_udp(checksum))
 }
-
-const _: () = assert!(eth::LEN == 14, "`link` writes the first 12 bytes of the frame");
 
 mod encapsulate;
 pub mod icmp;

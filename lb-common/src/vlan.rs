@@ -3,7 +3,7 @@
 //! So everything else finds the IP header behind 14 bytes, and a packet may come in by one VLAN and
 //! leave by another.
 
-use crate::wire::{Frame, eth};
+use crate::wire::{Frame, eth, read_link, write_link};
 
 /// Tags that are taken off a frame at most: those of a customer in those of a provider.
 const MOST: usize = 2;
@@ -53,26 +53,26 @@ pub fn take_off<F: Frame>(frame: &mut F) -> Option<Tags> {
             tags.count = 2;
         }
     }
-    let addresses = addresses(frame)?;
+    let link = read_link(frame)?;
     match tags.count {
         0 => return Some(tags),
         1 => frame.shrink_head(eth::TAG_LEN)?,
         _ => frame.shrink_head(2 * eth::TAG_LEN)?,
     }
-    link(frame, &addresses)?;
+    write_link(frame, &link)?;
     Some(tags)
 }
 
 /// Puts tags on. `None`, and nothing changed, if there is no room in front of the frame.
 #[inline(always)]
 pub fn put_on<F: Frame>(frame: &mut F, tags: &Tags) -> Option<()> {
-    let addresses = addresses(frame)?;
+    let link = read_link(frame)?;
     match tags.count {
         0 => return Some(()),
         1 => frame.grow_head(eth::TAG_LEN)?,
         _ => frame.grow_head(2 * eth::TAG_LEN)?,
     }
-    link(frame, &addresses)?;
+    write_link(frame, &link)?;
     frame.write(eth::TYPE, tags.words[0])?;
     if tags.count > 1 {
         frame.write(eth::TYPE + eth::TAG_LEN, tags.words[1])?;
@@ -83,18 +83,6 @@ pub fn put_on<F: Frame>(frame: &mut F, tags: &Tags) -> Option<()> {
 #[inline(always)]
 const fn is_tag(kind_be: u16) -> bool {
     kind_be == eth::VLAN_BE || kind_be == eth::PROVIDER_VLAN_BE
-}
-
-#[inline(always)]
-fn addresses<F: Frame>(frame: &F) -> Option<[u32; 3]> {
-    Some([frame.read(0)?, frame.read(4)?, frame.read(8)?])
-}
-
-#[inline(always)]
-fn link<F: Frame>(frame: &mut F, [first, second, third]: &[u32; 3]) -> Option<()> {
-    frame.write(0, *first)?;
-    frame.write(4, *second)?;
-    frame.write(8, *third)
 }
 
 #[cfg(test)]

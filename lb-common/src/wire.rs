@@ -93,6 +93,19 @@ pub trait Frame {
     fn shrink_tail(&mut self, bytes: usize) -> Option<()>;
 }
 
+/// Destination and source MAC address, as they stand in the frame.
+#[inline(always)]
+pub fn read_link<F: Frame>(frame: &F) -> Option<[u32; 3]> {
+    Some([frame.read(0)?, frame.read(4)?, frame.read(8)?])
+}
+
+/// Replaces destination and source MAC address, given as they stand in the frame.
+#[inline(always)]
+pub fn write_link<F: Frame>(frame: &mut F, link: &[u32; 3]) -> Option<()> {
+    frame.write(8, link[2])?;
+    frame.write(0, pair(link[0], link[1]))
+}
+
 /// Bound of every offset, for the verifier: the Ethernet header, the longest headers behind it, and
 /// those of a packet that an ICMP error quotes.
 pub const MAX_OFFSET: usize = 511;

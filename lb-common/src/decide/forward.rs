@@ -6,6 +6,7 @@ use super::{
     Outcome, Tables,
     choose::{Chosen, choose},
     find::backend_port,
+    schedule::count,
     translate,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     hash,
     parse::Packet,
     rewrite::{self, End, Hop, Tunnel, icmp::Refusal},
-    wire::{Frame, transport},
+    wire::{Frame, transport, write_link},
 };
 
 /// `None` if the frame ends before a header does, which parsing has ruled out.
@@ -41,19 +42,21 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
         Ok(chosen) => chosen,
         Err(outcome) => return Some(outcome),
     };
-    if !RARE && backend.flags & BACKEND_TAGGED != 0 {
-        // As if the packet had not been looked at: the stage asks once more.
+    // As if the packet had not been looked at.
+    let take_back = || {
         if opened {
             tables.forget_flow(&packet.flow());
+            count(tables, service, id, -1);
         }
+    };
+    if !RARE && backend.flags & BACKEND_TAGGED != 0 {
+        take_back();
         return Some(Outcome::rare());
     }
     let resolved = backend.flags & BACKEND_RESOLVED != 0;
     let tunnel = tunnel(service, backend);
     if resolved && let Some(most) = too_big(packet, backend, tunnel) {
-        if opened {
-            tables.forget_flow(&packet.flow());
-        }
+        take_back();
         return Some(Outcome::refuse(service.id, Refusal::TooBig(most)));
     }
     if service.mode == ForwardMode::Nat as u8 {
@@ -63,9 +66,7 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
         if ways_back
             && let Some(reason) = translate::remember_way_back(tables, packet, service, backend, id)
         {
-            if opened {
-                tables.forget_flow(&packet.flow());
-            }
+            take_back();
             return Some(Outcome::drop(service.id, reason));
         }
         let hop = if resolved { Hop::Here } else { Hop::Later };
@@ -78,19 +79,45 @@ pub(super) fn to_backend<const RARE: bool, F: Frame, T: Tables>(
         if !resolved {
             return Some(Outcome::drop(service.id, Reason::NoNextHop));
         }
-        rewrite::decrement_ttl(frame, packet)?;
-        if let Some(tunnel) = tunnel {
-            let source = source(service, backend, tunnel, hash);
-            if rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash)
-                .is_none()
-            {
-                return Some(Outcome::drop(service.id, Reason::NoHeadroom));
-            }
+        if !carry(frame, packet, service, backend, tunnel, hash)? {
+            return Some(Outcome::drop(service.id, Reason::NoHeadroom));
         }
     }
-    rewrite::link(frame, &backend.link)?;
+    let to = (id, backend);
+    sent::<RARE, F, T>(frame, tables, service, to, Reason::Forwarded, bytes)
+}
+
+/// Has a packet ready for its backend with both ends as they are: as it is, or inside another. Says
+/// whether there was room for that.
+#[inline(always)]
+pub(super) fn carry<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    service: &Service,
+    backend: &Backend,
+    tunnel: Option<Tunnel>,
+    hash: u32,
+) -> Option<bool> {
+    rewrite::decrement_ttl(frame, packet)?;
+    let Some(tunnel) = tunnel else { return Some(true) };
+    let source = source(service, backend, tunnel, hash);
+    let room = rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash);
+    Some(room.is_some())
+}
+
+/// Sends what is ready for a backend.
+#[inline(always)]
+pub(super) fn sent<const RARE: bool, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    service: &Service,
+    (id, backend): (u32, &Backend),
+    reason: Reason,
+    bytes: u64,
+) -> Option<Outcome> {
+    write_link(frame, &backend.link)?;
     tables.count_backend(id, bytes);
-    let sent = Outcome::send(service.id, Reason::Forwarded, backend.ifindex);
+    let sent = Outcome::send(service.id, reason, backend.ifindex);
     Some(sent.tagged(tags::<RARE, T>(tables, backend, id)))
 }
 
@@ -118,7 +145,7 @@ pub(super) fn slot_hash(packet: &Packet, service: &Service, flow: u32) -> u32 {
 
 /// The VLAN tags of frames to a backend.
 #[inline(always)]
-pub(super) fn tags<const RARE: bool, T: Tables>(tables: &T, backend: &Backend, id: u32) -> u32 {
+fn tags<const RARE: bool, T: Tables>(tables: &T, backend: &Backend, id: u32) -> u32 {
     if RARE && backend.flags & BACKEND_TAGGED != 0 { tables.tags(id) } else { 0 }
 }
 
@@ -147,7 +174,7 @@ pub(super) fn tunnel(service: &Service, backend: &Backend) -> Option<Tunnel> {
 /// Source of the outer header: the backend's own interface, or an address of the service's prefix,
 /// picked by the flow's hash so that the backend's network card spreads flows over its queues.
 #[inline(always)]
-pub(super) fn source(service: &Service, backend: &Backend, tunnel: Tunnel, hash: u32) -> AddrBe {
+fn source(service: &Service, backend: &Backend, tunnel: Tunnel, hash: u32) -> AddrBe {
     if tunnel.outer_v4 {
         if service.source_v4_be == 0 {
             return backend.source_be;

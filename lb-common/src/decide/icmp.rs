@@ -8,7 +8,7 @@ use super::{
     Outcome, Step, Tables,
     choose::{is_alive, owner_of},
     find,
-    forward::{flow_hash, slot_hash, source, tags, too_big, tunnel},
+    forward::{carry, flow_hash, sent, slot_hash, too_big, tunnel},
     rare::finish,
     refuse::is_unicast,
     reply::{ends, leave, way},
@@ -20,7 +20,7 @@ use crate::{
         rare::{Network, Quoted, Work, quoted},
     },
     rewrite::{
-        self, Hop,
+        Hop,
         icmp::{Ends, echo_reply, translate},
     },
     wire::{Frame, icmp},
@@ -157,20 +157,11 @@ fn to_backend<F: Frame, T: Tables>(
         let port_be = find::backend_port(service, backend, quoted.source.port_be);
         let client = (&client.0, client.1);
         as_backend_knows_it(frame, packet, quoted, (&backend.addr_be, port_be), client)?;
-    } else {
-        rewrite::decrement_ttl(frame, packet)?;
-        if let Some(tunnel) = tunnel {
-            let source = source(service, backend, tunnel, hash);
-            let room = rewrite::encapsulate(frame, packet, tunnel, &source, &backend.addr_be, hash);
-            if room.is_none() {
-                return Some(Outcome::drop(service.id, Reason::NoHeadroom));
-            }
-        }
+    } else if !carry(frame, packet, service, backend, tunnel, hash)? {
+        return Some(Outcome::drop(service.id, Reason::NoHeadroom));
     }
-    rewrite::link(frame, &backend.link)?;
-    tables.count_backend(id, work.bytes);
-    let sent = Outcome::send(service.id, Reason::ErrorForwarded, backend.ifindex);
-    Some(sent.tagged(tags::<true, T>(tables, backend, id)))
+    let to = (id, backend);
+    sent::<true, F, T>(frame, tables, service, to, Reason::ErrorForwarded, work.bytes)
 }
 
 /// The backend sent the quoted packet from its own address, and to whom it knows as its client.

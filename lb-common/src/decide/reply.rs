@@ -9,7 +9,7 @@ use crate::{
     flow::next_state,
     parse::{Family, Packet},
     rewrite::{self, End, Hop, icmp::Refusal},
-    wire::{Frame, ipv4},
+    wire::{Frame, ipv4, write_link},
 };
 
 /// Whom a reply is from and for, as its client knows them.
@@ -165,7 +165,7 @@ pub(super) fn leave<F: Frame>(frame: &mut F, way: &Way, sent: Reason) -> Option<
     if way.ifindex == 0 {
         return Some(Outcome::pass(way.service, way.unsent));
     }
-    rewrite::link(frame, &way.link)?;
+    write_link(frame, &way.link)?;
     Some(Outcome::send(way.service, sent, way.ifindex).tagged(way.tags))
 }
 

@@ -12,7 +12,7 @@ use super::{
     admit::leave_to_open,
     choose::is_alive,
     find::backend_port,
-    forward::{slot_hash, tags, too_big},
+    forward::{sent, slot_hash, too_big},
     schedule::{count, is_plain, pick},
     tables::Added,
 };
@@ -72,10 +72,8 @@ pub(super) fn both_ends<const RARE: bool, F: Frame, T: Tables>(
     if !resolved {
         return Some(Outcome::pass(service.id, Reason::BackendUnresolved));
     }
-    rewrite::link(frame, &backend.link)?;
-    tables.count_backend(flow.backend, bytes);
-    let sent = Outcome::send(service.id, Reason::Forwarded, backend.ifindex);
-    Some(sent.tagged(tags::<RARE, T>(tables, backend, flow.backend)))
+    let to = (flow.backend, backend);
+    sent::<RARE, F, T>(frame, tables, service, to, Reason::Forwarded, bytes)
 }
 
 /// Why a flow was not opened.

@@ -1,13 +1,13 @@
 //! ICMP of IPv4 (RFC 792) and IPv6 (RFC 4443): answers to echo requests, errors made of the packet they
 //! are about, and the packet that an error quotes translated (RFC 5508, RFC 7915 section 4.2).
 
-use super::{ipv4_header, link, pair, write_addr};
+use super::{ipv4_header, pair, write_addr};
 use crate::{
     abi::AddrBe,
     csum::Delta,
     parse::{Family, Packet, rare::Quoted},
     rewrite::Hop,
-    wire::{Frame, eth, icmp, ipv4, ipv6, transport},
+    wire::{Frame, eth, icmp, ipv4, ipv6, read_link, transport, write_link},
 };
 
 /// Time to live of what the balancer itself sends.
@@ -51,9 +51,9 @@ impl Refusal {
 /// Sends a frame back to whom it came from: exchanges destination and source MAC address.
 #[inline(always)]
 pub(super) fn turn<F: Frame>(frame: &mut F) -> Option<()> {
-    let [a, b, c] = [frame.read::<u32>(0)?, frame.read(4)?, frame.read(8)?].map(u32::to_ne_bytes);
+    let [a, b, c] = read_link(frame)?.map(u32::to_ne_bytes);
     let turned = [[b[2], b[3], c[0], c[1]], [c[2], c[3], a[0], a[1]], [a[2], a[3], b[0], b[1]]];
-    link(frame, &turned.map(u32::from_ne_bytes))
+    write_link(frame, &turned.map(u32::from_ne_bytes))
 }
 
 /// Makes an echo request its reply. The packet has neither options nor extension headers.
@@ -90,7 +90,7 @@ pub fn echo_reply<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
 #[expect(clippy::cast_possible_truncation, reason = "a bounded length")]
 pub fn refuse<F: Frame>(frame: &mut F, packet: &Packet, refusal: Refusal) -> Option<()> {
     turn(frame)?;
-    let addresses = [frame.read(0)?, frame.read(4)?, frame.read(8)?];
+    let link = read_link(frame)?;
     let whole = packet.ip_len as usize & !3;
     let quoted = if whole > QUOTED { QUOTED } else { whole };
     let surplus = frame.len().checked_sub(eth::LEN + quoted)?;
@@ -103,13 +103,13 @@ pub fn refuse<F: Frame>(frame: &mut F, packet: &Packet, refusal: Refusal) -> Opt
     let (at, pseudo) = match packet.family {
         Family::V4 => {
             frame.grow_head(ipv4::LEN + icmp::LEN)?;
-            link(frame, &addresses)?;
+            write_link(frame, &link)?;
             header_v4(frame, packet, length + ipv4::LEN as u16)?;
             (ipv4::PAYLOAD, Delta::new())
         }
         Family::V6 => {
             frame.grow_head(ipv6::LEN + icmp::LEN)?;
-            link(frame, &addresses)?;
+            write_link(frame, &link)?;
             (ipv6::PAYLOAD, header_v6(frame, packet, length)?)
         }
     };

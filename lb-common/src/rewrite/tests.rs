@@ -12,10 +12,11 @@ use etherparse::{
 };
 use proptest::prelude::*;
 
-use super::{End, Hop, Tunnel, both, decrement_ttl, encapsulate, end, link};
+use super::{End, Hop, Tunnel, both, decrement_ttl, encapsulate, end};
 use crate::{
     host::{HostFrame, addr_be},
     parse::parse,
+    wire::write_link,
 };
 
 /// What a packet consists of, as far as rewriting goes.
@@ -270,7 +271,7 @@ fn without_room_in_front_nothing_is_changed() {
 fn link_addresses_are_the_first_12_bytes() {
     let mut frame = HostFrame::new((0..20).collect(), 1);
     let new = [[0xa0, 0xa1, 0xa2, 0xa3], [0xb0, 0xb1, 0xb2, 0xb3], [0xc0, 0xc1, 0xc2, 0xc3]];
-    let done = link(&mut frame, &new.map(u32::from_ne_bytes));
+    let done = write_link(&mut frame, &new.map(u32::from_ne_bytes));
     assert_eq!(done, Some(()));
     assert_eq!(frame.into_bytes(), [&new.concat()[..], &[12, 13, 14, 15, 16, 17, 18, 19]].concat());
 }
@@ -280,7 +281,7 @@ fn link_addresses_are_the_first_12_bytes() {
 fn a_short_frame_is_refused() {
     let link_of = |length: usize| {
         let mut frame = HostFrame::new(std::vec![0; length], 1);
-        link(&mut frame, &[1, 2, 3])
+        write_link(&mut frame, &[1, 2, 3])
     };
     assert_eq!([0, 11, 12].map(link_of), [None, None, Some(())]);
 }
