@@ -12,7 +12,7 @@ pub mod types;
 use tokio::sync::oneshot;
 
 use self::types::{Apply, Changed, FlowView, Status};
-use crate::model::{Change, FlowQuery};
+use crate::model::{Change, FlowQuery, Name, Prefix, Rule};
 
 /// Largest body of a call, in bytes: a configuration with every table full is smaller.
 pub const BODY_LIMIT: usize = 16 << 20;
@@ -31,6 +31,15 @@ pub enum Request {
         query: FlowQuery,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<FlowView, RequestError>>,
+    },
+    /// The prefixes in a list of a service.
+    Sources {
+        /// The service.
+        service: Name,
+        /// Which of its lists.
+        list: Rule,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Vec<Prefix>, RequestError>>,
     },
     /// Changes to make, all or none.
     Change {

@@ -34,7 +34,7 @@ use serde::Serialize;
 
 use self::args::{Command, PoolCommand, ServiceCommand};
 pub use self::{args::Cli, daemon::Daemon, decap::Decap};
-use crate::admin::client::Client;
+use crate::{admin::client::Client, model::Rule};
 
 /// Exit code of a command that was refused or failed.
 const FAILED: u8 = 1;
@@ -148,6 +148,10 @@ fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Out
         Command::Service(ServiceCommand::Show { name, output }) => {
             wait(service::show(&client, &name, output.json))
         }
+        Command::Service(ServiceCommand::Allow(of)) => {
+            wait(service::lists(&client, Rule::Allow, of))
+        }
+        Command::Service(ServiceCommand::Deny(of)) => wait(service::lists(&client, Rule::Deny, of)),
         Command::Pool(PoolCommand::List { output }) => wait(pool::list(&client, output.json)),
         Command::Pool(PoolCommand::Show { name, output }) => {
             wait(pool::show(&client, &name, output.json))

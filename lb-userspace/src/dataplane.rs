@@ -10,6 +10,7 @@ pub mod decap;
 mod index;
 pub mod netlink;
 pub mod object;
+mod options;
 pub mod pins;
 pub mod probe;
 mod sweeper;

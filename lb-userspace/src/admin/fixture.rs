@@ -15,7 +15,9 @@ use super::{
     },
 };
 use crate::model::{
-    AttachMode, BackendState, Change, ChangeError, FlowQuery, Forward, Health, Name, Udp, Weight,
+    Affinity, AttachMode, BackendState, Change, ChangeError, FlowLimit, FlowQuery, Forward, Health,
+    Name, NoBackend, Prefix, Rule, Scheduler, Tracking, Udp, Weight,
+    access::AccessError,
     health::{HttpProbe, Probe},
 };
 
@@ -89,6 +91,14 @@ pub(crate) fn status() -> Status {
         source: vec![],
         source_ports: None,
         udp: None,
+        tracking: Some(Tracking::JustEnough),
+        scheduler: Scheduler::default(),
+        affinity: Affinity::default(),
+        allow: 0,
+        deny: 1,
+        new_flows: FlowLimit::new(5000, Some(10_000)).ok(),
+        new_flows_per_source: None,
+        no_backend: NoBackend::default(),
         idle_timeout_ms: 900_000,
         vip_interface: Some("eth0".to_owned()),
         slots: 4096,
@@ -111,6 +121,14 @@ pub(crate) fn status() -> Status {
         source: vec!["2001:db8:5::/112".parse().unwrap()],
         source_ports: None,
         udp: Some(Udp::Quic),
+        tracking: None,
+        scheduler: Scheduler::default(),
+        affinity: Affinity::ClientIp,
+        allow: 0,
+        deny: 0,
+        new_flows: None,
+        new_flows_per_source: None,
+        no_backend: NoBackend::Reject,
         idle_timeout_ms: 120_000,
         vip_interface: None,
         slots: 4096,
@@ -189,6 +207,14 @@ async fn event_loop(
         match request {
             Request::Status { reply } => _ = reply.send(Box::new(status())),
             Request::Flow { query, reply } => _ = reply.send(Ok(flow(&query))),
+            Request::Sources { service, list, reply } => {
+                let known = status().services.iter().any(|view| view.name == service);
+                let error = ChangeError::UnknownService { service };
+                let denied = || vec![denied().parse().unwrap()];
+                let listed = if list == Rule::Deny { denied() } else { vec![] };
+                let error = RequestError::NotFound(error.to_string());
+                _ = reply.send(if known { Ok(listed) } else { Err(error) });
+            }
             Request::Change { changes, reply } => {
                 let verdict = check(&changes);
                 _ = log.send(changes);
@@ -249,10 +275,18 @@ fn changed(operations: &[&str]) -> Changed {
 
 fn check(changes: &[Change]) -> Result<Changed, RequestError> {
     for change in changes {
+        if let Change::AddSource { service, list, prefix }
+        | Change::RemoveSource { service, list, prefix } = change
+        {
+            source(service, *list, *prefix, matches!(change, Change::AddSource { .. }))?;
+        }
         let (Change::AddBackend { pool, address, .. }
         | Change::RemoveBackend { pool, address }
         | Change::SetWeight { pool, address, .. }
-        | Change::SetState { pool, address, .. }) = change;
+        | Change::SetState { pool, address, .. }) = change
+        else {
+            continue;
+        };
         let (pool, address) = (pool.clone(), *address);
         let status = status();
         let Some(view) = status.pools.iter().find(|view| view.name == pool) else {
@@ -270,4 +304,30 @@ fn check(changes: &[Change]) -> Result<Changed, RequestError> {
         }
     }
     Ok(changed(&["done"]))
+}
+
+/// What `web` denies.
+fn denied() -> &'static str {
+    "203.0.113.0/24"
+}
+
+/// `web` denies one prefix and allows none.
+fn source(service: &Name, list: Rule, prefix: Prefix, added: bool) -> Result<(), RequestError> {
+    let status = status();
+    if !status.services.iter().any(|view| view.name == *service) {
+        let error = ChangeError::UnknownService { service: service.clone() };
+        return Err(RequestError::NotFound(error.to_string()));
+    }
+    let present = list == Rule::Deny && prefix.to_string() == denied();
+    let source = match (added, present) {
+        (true, true) => AccessError::Present { prefix, rule: list },
+        (false, false) => AccessError::Absent { prefix, rule: list },
+        _ => return Ok(()),
+    };
+    let error = ChangeError::Access { service: service.clone(), source };
+    Err(if added {
+        RequestError::Conflict(error.to_string())
+    } else {
+        RequestError::NotFound(error.to_string())
+    })
 }

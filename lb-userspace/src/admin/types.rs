@@ -9,8 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AttachMode, BackendState, Forward, Health, Name, PortRange, Prefix, SourcePrefix, Udp, Vip,
-    Weight,
+    Affinity, AttachMode, BackendState, FlowLimit, Forward, Health, Name, NoBackend, PortRange,
+    Prefix, Scheduler, SourcePrefix, Tracking, Udp, Vip, Weight,
 };
 
 /// `GET /v1/status`: the daemon at a glance.
@@ -67,6 +67,22 @@ pub struct ServiceView {
     pub source_ports: Option<PortRange>,
     /// What is remembered of flows, if the protocol is UDP.
     pub udp: Option<Udp>,
+    /// What is remembered of flows, if the protocol is TCP.
+    pub tracking: Option<Tracking>,
+    /// How a new flow gets its backend.
+    pub scheduler: Scheduler,
+    /// What is kept together.
+    pub affinity: Affinity,
+    /// How many prefixes are allowed; everybody is if there are none.
+    pub allow: usize,
+    /// How many prefixes are denied.
+    pub deny: usize,
+    /// How many flows may begin, if that is limited.
+    pub new_flows: Option<FlowLimit>,
+    /// How many flows of one source may begin, if that is limited.
+    pub new_flows_per_source: Option<FlowLimit>,
+    /// What becomes of packets that no backend is there for.
+    pub no_backend: NoBackend,
     /// A flow without packets for so many milliseconds is over.
     pub idle_timeout_ms: u64,
     /// Interface on which the daemon keeps the address of the VIP, if it does.

@@ -33,11 +33,15 @@ use crate::{
         probe,
     },
     health::{self, Checks, Report},
-    model::{AttachMode, Change, ChangeError, Desired, FlowQuery},
+    model::{
+        AttachMode, Change, ChangeError, Desired, FlowQuery, Name, Prefix, Rule,
+        access::AccessError,
+    },
     reconcile::{
         self, Image,
         compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
         describe::describe,
+        filter::Filters,
         sweep::Leaving,
     },
 };
@@ -64,6 +68,8 @@ pub(super) struct Controller {
     down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
     unreferenced: BTreeSet<u32>,
+    /// The filter in front of lists of sources.
+    filters: Filters,
     /// What earlier sweeps found of backends that are leaving.
     leaving: Leaving,
     /// How often backends have come or gone.
@@ -100,6 +106,7 @@ impl Controller {
             checks,
             down: Down::new(),
             unreferenced: BTreeSet::new(),
+            filters: Filters::default(),
             leaving: Leaving::default(),
             changes: 0,
             remembered: 0,
@@ -198,6 +205,9 @@ impl Controller {
                 Err(error) => error!("cannot report the status: {error:#}"),
             },
             Request::Flow { query, reply } => answer(reply, self.explain(&query)),
+            Request::Sources { service, list, reply } => {
+                answer(reply, self.sources(&service, list));
+            }
             Request::Change { changes, reply } => answer(reply, self.change(&changes).await),
             Request::Apply { apply, reply } => answer(reply, self.apply(&apply).await),
             Request::Detach { reply } => {
@@ -221,6 +231,12 @@ impl Controller {
         let frame = probe::frame(query).map_err(failure)?;
         let said = self.dataplane.explain(&frame).map_err(failure)?;
         Ok(flow::view(query, &said, &self.image, &self.desired))
+    }
+
+    fn sources(&self, service: &Name, list: Rule) -> Result<Vec<Prefix>, RequestError> {
+        let found = self.desired.services.get(service);
+        let unknown = || refusal(&ChangeError::UnknownService { service: service.clone() });
+        Ok(found.ok_or_else(unknown)?.access.list(list).collect())
     }
 
     async fn problems(&self) -> Vec<String> {
@@ -313,6 +329,7 @@ impl Controller {
             interfaces: &redirectable,
             vlans: &vlan::vlans(&self.links),
             unreferenced: &self.unreferenced,
+            filters: &self.filters,
             tick: sweep::tick(),
         };
         let wanted = compile(&inputs, &self.image)?;
@@ -322,6 +339,9 @@ impl Controller {
             self.dataplane.apply(&op)?;
             self.image.apply(&op);
         }
+        // They are equal now; sharing them makes that cheap to see the next time.
+        self.image.lists = wanted.lists;
+        self.image.filter = wanted.filter;
         Ok(())
     }
 
@@ -374,10 +394,15 @@ fn answer<T>(reply: oneshot::Sender<T>, answer: T) {
 fn refusal(error: &ChangeError) -> RequestError {
     let message = error.to_string();
     match error {
-        ChangeError::UnknownPool { .. } | ChangeError::UnknownBackend { .. } => {
+        ChangeError::UnknownPool { .. }
+        | ChangeError::UnknownBackend { .. }
+        | ChangeError::UnknownService { .. }
+        | ChangeError::Access { source: AccessError::Absent { .. }, .. } => {
             RequestError::NotFound(message)
         }
-        ChangeError::DuplicateBackend { .. } => RequestError::Conflict(message),
+        ChangeError::DuplicateBackend { .. } | ChangeError::Access { .. } => {
+            RequestError::Conflict(message)
+        }
         ChangeError::Rule { .. } => RequestError::Invalid(vec![message]),
     }
 }

@@ -23,8 +23,9 @@ pub(super) fn view(
 ) -> FlowView {
     let service = service(said.service, image, desired);
     let address = |id| image.backends.get(&id).map(address_of);
-    let slots = image.services.get(&vip_endpoint(query.to())).map(|entry| entry.ring_mask + 1);
-    let slot = slots.filter(|_| said.service != 0).map(|of| {
+    let mut entries = image.services.values();
+    let entry = entries.find(|entry| said.service != 0 && entry.id == said.service);
+    let slot = entry.map(|entry| entry.ring_mask + 1).map(|of| {
         let slot = Slot::from_word(said.slot);
         SlotView {
             place: said.place,

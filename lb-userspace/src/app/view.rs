@@ -16,7 +16,7 @@ use crate::{
     },
     dataplane::{DataplaneError, counters::ByReason, netlink::NextHop},
     health::Standing,
-    model::{Backend, Forward, Name, Pool, Protocol, Service, Udp, quic::server_id},
+    model::{Backend, Forward, Name, Pool, Protocol, Rule, Service, Udp, quic::server_id},
     reconcile::compile::{address_of, identity, vip_endpoint},
 };
 
@@ -105,6 +105,14 @@ impl<'a> View<'a> {
             source: service.source.clone(),
             source_ports: (service.forward == Forward::FullNat).then_some(service.source_ports),
             udp: (service.listen.protocol == Protocol::Udp).then_some(service.udp),
+            tracking: (service.listen.protocol == Protocol::Tcp).then_some(service.tracking),
+            scheduler: service.scheduler,
+            affinity: service.affinity,
+            allow: service.access.count(Rule::Allow),
+            deny: service.access.count(Rule::Deny),
+            new_flows: service.new_flows,
+            new_flows_per_source: service.new_flows_per_source,
+            no_backend: service.no_backend,
             idle_timeout_ms: milliseconds(service.idle_timeout),
             vip_interface: service.vip_interface.clone(),
             slots: entry.map_or(0, |entry| entry.ring_mask + 1),

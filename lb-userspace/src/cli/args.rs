@@ -96,7 +96,7 @@ pub(super) enum Command {
     /// Asks the loaded program itself, by a test run that changes nothing. The exit code is 1 if the
     /// flow gets no backend.
     Flow(FlowArgs),
-    /// Look at services
+    /// Look at services, and change who may connect
     #[command(subcommand)]
     Service(ServiceCommand),
     /// Look at pools
@@ -150,6 +150,42 @@ pub(super) enum ServiceCommand {
         name: Name,
         #[command(flatten)]
         output: Output,
+    },
+    /// Look at those who are served, and change them
+    ///
+    /// A service that allows anybody serves only those.
+    Allow(ListOf),
+    /// Look at those who are refused, and change them
+    Deny(ListOf),
+}
+
+/// A list of a service.
+#[derive(Debug, Args)]
+pub(super) struct ListOf {
+    /// Name of the service
+    pub(super) name: Name,
+    #[command(subcommand)]
+    pub(super) command: ListCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ListCommand {
+    /// Print the prefixes
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Add prefixes: all of them, or none if one is refused
+    Add {
+        /// The prefixes, or addresses
+        #[arg(required = true, value_name = "PREFIX")]
+        prefixes: Vec<Prefix>,
+    },
+    /// Remove prefixes: all of them, or none if one is refused
+    Remove {
+        /// The prefixes, as they are listed
+        #[arg(required = true, value_name = "PREFIX")]
+        prefixes: Vec<Prefix>,
     },
 }
 

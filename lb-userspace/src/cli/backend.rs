@@ -77,6 +77,11 @@ async fn change(
 ) -> anyhow::Result<Outcome> {
     let changes: Vec<Change> =
         members.addresses.iter().map(|&address| make(members.pool.clone(), address)).collect();
+    send(client, &changes).await
+}
+
+/// Asks for changes, all or none.
+pub(super) async fn send(client: &Client, changes: &[Change]) -> anyhow::Result<Outcome> {
     let _: Changed = client.send(Method::POST, "/v1/changes", &changes).await?;
     Ok(Outcome::text(changes.iter().map(done).collect()))
 }
@@ -96,6 +101,12 @@ fn done(change: &Change) -> String {
         }
         Change::SetState { pool, address, state: BackendState::Enabled } => {
             format!("enabled {address} in pool {pool}\n")
+        }
+        Change::AddSource { service, list, prefix } => {
+            format!("added {prefix} to `{}` of service {service}\n", list.name())
+        }
+        Change::RemoveSource { service, list, prefix } => {
+            format!("removed {prefix} from `{}` of service {service}\n", list.name())
         }
     }
 }

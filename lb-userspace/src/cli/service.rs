@@ -1,5 +1,7 @@
 //! `shunt service`: the VIPs and how their packets are spread.
 
+mod lists;
+mod settings;
 mod shares;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
@@ -7,6 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use anyhow::Context;
 use lb_common::{abi::Reason, quic};
 
+pub(super) use self::lists::lists;
 use super::{
     Outcome, format, status,
     table::{
@@ -105,9 +108,7 @@ pub(super) fn words(service: &ServiceView, pool: &PoolView) -> String {
     if !service.source.is_empty() {
         lines.push(("source", source(service)));
     }
-    if let Some(udp) = service.udp {
-        lines.push(("udp", udp.name().to_owned()));
-    }
+    lines.extend(settings::lines(service));
     lines.push(("idle", duration::text(Duration::from_millis(service.idle_timeout_ms))));
     let slots = format::thousands(service.slots.into());
     lines.push((
@@ -118,7 +119,8 @@ pub(super) fn words(service: &ServiceView, pool: &PoolView) -> String {
         },
     ));
     let mut head = vec![format!("service {}", service.name)];
-    head.extend(lines.into_iter().map(|(what, text)| format!("  {what:7}  {text}")));
+    let width = lines.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
+    head.extend(lines.into_iter().map(|(what, text)| format!("  {what:width$}  {text}")));
     let head = head.join("\n") + "\n";
     let mut parts = vec![head, shares::table(service, pool)];
     parts.extend(service.server_ids.as_ref().map(server_ids));

@@ -28,6 +28,12 @@ impl<'t> Findings<'t> {
         });
     }
 
+    /// Adds a problem of another file that this one names.
+    pub(super) fn add_elsewhere(&mut self, file: &str, line: usize, message: &str) {
+        let (file, column) = (file.to_owned(), 1);
+        self.found.push(ConfigError { file, line, column, message: one_line(message) });
+    }
+
     /// Adds that a thing occurs a second time. `what_to_do` follows a semicolon.
     pub(super) fn add_duplicate(
         &mut self,

@@ -28,6 +28,8 @@ pub(super) struct Draft {
     pub(super) unnamed_pool: bool,
     /// Services that are not part of `desired`, because something in them is wrong.
     pub(super) unfinished: Vec<Unfinished>,
+    /// Lists that were read from files.
+    files: service::Files,
 }
 
 /// Byte offsets of what problems may be about.
@@ -66,6 +68,7 @@ pub(super) fn read(root: &Value<'_>, findings: &mut Findings<'_>) -> Draft {
         places: Places::default(),
         unnamed_pool: false,
         unfinished: Vec::new(),
+        files: service::Files::default(),
     };
     let Some(file) = Section::of(root, &FILE) else { return draft };
     if let Some(section) = file.single(&DAEMON, findings) {

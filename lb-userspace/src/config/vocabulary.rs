@@ -221,17 +221,98 @@ pub(super) const SERVICE: Vocabulary = Vocabulary {
         word("source", "source = \"198.51.100.64/28\""),
         word("source-ports", "source-ports = \"1024-32767\""),
         word("udp", "udp = \"tracked\""),
+        word("tracking", "tracking = \"full\""),
+        word("scheduler", "scheduler = \"maglev\""),
+        word("affinity", "affinity = \"client-ip\""),
+        word("allow", "allow = [\"192.0.2.0/24\"]"),
+        word("deny", "deny = [\"192.0.2.0/24\"]"),
+        word("allow-file", "allow-file = \"/etc/shunt/allow\""),
+        word("deny-file", "deny-file = \"/etc/shunt/deny\""),
+        word("new-flows", "new-flows = { rate = 5000, burst = 10000 }"),
+        word("new-flows-per-source", "new-flows-per-source = { rate = 50, burst = 100 }"),
+        word("no-backend", "no-backend = \"reject\""),
         word("idle-timeout", "idle-timeout = \"15m\""),
         word("vip-interface", "vip-interface = \"eth0\""),
     ],
     refused: SERVICE_REFUSED,
 };
 
+/// A limit of new flows.
+pub(super) const LIMIT: Vocabulary = Vocabulary {
+    key: "new-flows",
+    header: "{ ... }",
+    title: "this limit",
+    noun: "key",
+    known: &[word("rate", "rate = 5000"), word("burst", "burst = 10000")],
+    refused: &[
+        ("per", Instead("rate", "a rate is per second; write `rate` and `burst`")),
+        ("interval", Instead("rate", "a rate is per second; write `rate` and `burst`")),
+        ("limit", Instead("rate", "write `rate`, in flows per second")),
+    ],
+};
+
 const SERVICE_REFUSED: &[(&str, Refusal)] = &[
-    ("affinity", Later("affinity is")),
     ("pools", Later("splitting between pools is")),
-    ("scheduler", Instead("", SCHEDULER)),
-    ("tracking", Instead("", SCHEDULER)),
+    ("balance", Instead("scheduler", BALANCE)),
+    ("algorithm", Instead("scheduler", BALANCE)),
+    ("least_conn", Instead("scheduler", LEAST_CONN)),
+    ("leastconn", Instead("scheduler", LEAST_CONN)),
+    ("roundrobin", Instead("scheduler", "write `scheduler = \"round-robin\"`")),
+    ("random", Instead("scheduler", "this is nginx's word: write `scheduler = \"random\"`")),
+    ("ip_hash", Instead("affinity", "this is nginx's word: write `affinity = \"client-ip\"`")),
+    (
+        "hash",
+        Instead(
+            "affinity",
+            "this is nginx's word: flows are hashed anyway; `affinity = \"client-ip\"` hashes the client's address alone",
+        ),
+    ),
+    ("sticky", Instead("affinity", "write `affinity = \"client-ip\"`; a service reads no cookies")),
+    (
+        "stick-table",
+        Instead(
+            "affinity",
+            "this is HAProxy's word: write `affinity = \"client-ip\"`, or `new-flows-per-source` for a limit",
+        ),
+    ),
+    ("session-affinity", Instead("affinity", "write `affinity = \"client-ip\"`")),
+    (
+        "limit_conn",
+        Instead(
+            "new-flows-per-source",
+            "this is nginx's word: write `new-flows-per-source`, which limits how many flows begin, not how many there are",
+        ),
+    ),
+    (
+        "limit_req",
+        Instead(
+            "new-flows-per-source",
+            "this is nginx's word: a service sees no requests; `new-flows-per-source` limits how many flows begin",
+        ),
+    ),
+    (
+        "rate-limit",
+        Instead("new-flows", "write `new-flows = { rate = 5000 }`; it limits how many flows begin"),
+    ),
+    (
+        "maxconn",
+        Instead(
+            "new-flows",
+            "this is HAProxy's word: write `new-flows`, which limits how many flows begin, not how many there are",
+        ),
+    ),
+    ("whitelist", Instead("allow", "write `allow`")),
+    ("blacklist", Instead("deny", "write `deny`")),
+    ("blocklist", Instead("deny", "write `deny`")),
+    ("source-ranges", Instead("allow", "write `allow`")),
+    ("acl", Instead("allow", "this is HAProxy's word: write the sources into `allow` and `deny`")),
+    (
+        "ports",
+        Instead(
+            "",
+            "the ports are part of `listen`: one, a range (`8000-8099`) or all (`*`), such as `\"192.0.2.10:8000-8099/tcp\"`",
+        ),
+    ),
     ("timeout", Instead("idle-timeout", "write `idle-timeout`")),
     ("drain-timeout", Instead("", "draining belongs to the [[pool]]; write `drain-timeout` there")),
     ("sources", Instead("source", "write `source`; it takes a list, too")),
@@ -301,7 +382,9 @@ const SERVICE_REFUSED: &[(&str, Refusal)] = &[
     ),
 ];
 
-const SCHEDULER: &str = "this version has one scheduler, Maglev's ring with just-enough tracking: flows that a change of backends could break are remembered and no others, which a scheduler that picks by load could not do; remove it";
+const BALANCE: &str = "write `scheduler`: \"maglev\", or with `tracking = \"full\"` \"round-robin\", \"random\" or \"least-flows\" (nginx's and HAProxy's least connections)";
+const LEAST_CONN: &str =
+    "this is called flows here: write `scheduler = \"least-flows\"` and `tracking = \"full\"`";
 const PATH: &str = "path to match";
 const HOST: &str = "host name to match";
 const TLS: &str = "TLS session to end";

@@ -107,7 +107,8 @@ impl Held {
             writes.extend([Write::Row(row, wanted), Write::Word(own, row)]);
         }
         let hashed = hash::vip(vip);
-        if self.holder(hashed) == Some(service) && self.words[hashed as usize] != row {
+        let holds = is_looked_up(vip) && self.holder(hashed) == Some(service);
+        if holds && self.words[hashed as usize] != row {
             writes.push(Write::Word(hashed, row));
         }
         writes
@@ -116,6 +117,9 @@ impl Held {
     /// What leads to others where it led to a service, or nowhere.
     fn delete(&mut self, vip: &Endpoint) -> Vec<Write> {
         let Some(service) = self.services.remove(vip) else { return Vec::new() };
+        if !is_looked_up(vip) {
+            return vec![Write::Word(own_word(&service), 0)];
+        }
         let hashed = hash::vip(vip);
         let next = self.holder(hashed).map_or(0, |next| self.words[own_word(next) as usize]);
         vec![Write::Word(hashed, next), Write::Word(own_word(&service), 0)]
@@ -123,8 +127,9 @@ impl Held {
 
     /// What ends words that lead to nobody's row.
     fn stale(&self) -> Vec<Write> {
-        let needed = |(vip, service)| [hash::vip(vip), own_word(service)];
-        let needed: BTreeSet<u32> = self.services.iter().flat_map(needed).collect();
+        let hashed = |vip: &Endpoint| is_looked_up(vip).then(|| hash::vip(vip));
+        let needed = |(vip, service)| [hashed(vip), Some(own_word(service))];
+        let needed: BTreeSet<u32> = self.services.iter().flat_map(needed).flatten().collect();
         let words = (0..SERVICE_WORDS).zip(&self.words);
         let stale = words.filter(|(at, row)| **row != 0 && !needed.contains(at));
         stale.map(|(at, _)| Write::Word(at, 0)).collect()
@@ -132,7 +137,8 @@ impl Held {
 
     /// The service that has the word of a hash.
     fn holder(&self, hashed: u32) -> Option<&Service> {
-        self.services.iter().find(|(vip, _)| hash::vip(vip) == hashed).map(|(_, service)| service)
+        let holds = |(vip, _): &(&Endpoint, _)| is_looked_up(vip) && hash::vip(vip) == hashed;
+        self.services.iter().find(holds).map(|(_, service)| service)
     }
 
     fn note(&mut self, write: &Write) {
@@ -141,6 +147,12 @@ impl Held {
             Write::Word(at, row) => self.words[*at as usize] = *row,
         }
     }
+}
+
+/// Whether packets are looked up by a key: a service with a range of ports is found by its id alone, which
+/// the entry of its address leads to.
+const fn is_looked_up(vip: &Endpoint) -> bool {
+    vip.wide == 0 || vip.port_be == 0
 }
 
 /// The word by a service's id.

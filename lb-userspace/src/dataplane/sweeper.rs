@@ -38,10 +38,21 @@ impl Slots {
     }
 }
 
+/// What remembered flows say of backends.
+#[derive(Default)]
+struct Backends {
+    /// Those that any flow names.
+    named: BTreeSet<u32>,
+    /// The flows of those whose flows are counted.
+    flows: BTreeMap<u32, i64>,
+}
+
 /// Handles of its own, so that it can work beside the event loop.
 pub struct Sweeper {
     flows: HashMap<MapData, FlowKey, Flow>,
     ways_back: HashMap<MapData, FlowKey, Return>,
+    opened: Array<MapData, i64>,
+    counted: Array<MapData, i64>,
 }
 
 impl Sweeper {
@@ -49,24 +60,38 @@ impl Sweeper {
         Ok(Self {
             flows: open(pin_dir, maps::FLOWS, Map::HashMap)?,
             ways_back: open(pin_dir, maps::RETURNS, Map::HashMap)?,
+            opened: open(pin_dir, maps::FLOWS_OPENED, Map::Array)?,
+            counted: open(pin_dir, maps::FLOWS_COUNTED, Map::Array)?,
         })
     }
 
     /// Forgets the flows that are over, and finds the slots that have settled.
     pub fn sweep(&mut self, plan: &Plan, slots: &Slots) -> Result<Found, DataplaneError> {
         let settled = slots.settled(plan)?;
-        let mut named = BTreeSet::new();
-        let flows = self.sweep_flows(plan, &mut named)?;
+        let mut backends = Backends::default();
+        let flows = self.sweep_flows(plan, &mut backends)?;
+        self.count(plan, &backends.flows)?;
         let ways = self.sweep_ways_back(plan)?;
-        let unreferenced = plan.unreferenced(&named);
+        let unreferenced = plan.unreferenced(&backends.named);
         Ok(Found { settled, unreferenced, remembered: flows.max(ways) })
+    }
+
+    /// Says how many flows each backend has at present. The program goes on from there.
+    fn count(&mut self, plan: &Plan, flows: &BTreeMap<u32, i64>) -> Result<(), DataplaneError> {
+        for backend in plan.counted() {
+            let opened = self.opened.get(backend, 0).map_err(failed(maps::FLOWS_OPENED))?;
+            let live = flows.get(backend).copied().unwrap_or_default();
+            let counted = live.wrapping_sub(opened);
+            self.counted.set(*backend, counted, 0).map_err(failed(maps::FLOWS_COUNTED))?;
+        }
+        Ok(())
     }
 
     /// Adds the backends that flows name, and says how many flows remain.
     fn sweep_flows(
         &mut self,
         plan: &Plan,
-        named: &mut BTreeSet<u32>,
+        backends: &mut Backends,
     ) -> Result<usize, DataplaneError> {
         let error = failed(maps::FLOWS);
         let (mut over, mut remain) = (Vec::new(), 0);
@@ -75,7 +100,10 @@ impl Sweeper {
             if self.flow_is_over(plan, &key, &flow)? {
                 over.push(key);
             } else {
-                named.insert(flow.backend);
+                backends.named.insert(flow.backend);
+                if plan.counts(&flow) {
+                    *backends.flows.entry(flow.backend).or_default() += 1;
+                }
                 remain += 1;
             }
         }

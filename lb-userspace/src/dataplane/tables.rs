@@ -15,13 +15,13 @@ use aya::{
 };
 use lb_common::{
     abi::{
-        ABI_VERSION, AddrBe, BACKEND_TAGGED, Backend, Counter, Endpoint, Explanation, Meta, Origin,
-        ServerId, Service, Vlan,
+        ABI_VERSION, AddrBe, BACKEND_TAGGED, Backend, Counter, Endpoint, Explanation, Limits, Meta,
+        Origin, Ranges, ServerId, Service, Vlan,
     },
     limits::{self, CHUNK_SLOTS, REASONS_PER_SERVICE, RING_CHUNKS, maps},
 };
 
-use super::{DataplaneError, index::ServiceIndex, sweeper::Slots};
+use super::{DataplaneError, index::ServiceIndex, options::Options, sweeper::Slots};
 use crate::reconcile::{Image, Op};
 
 /// Typed handles of all maps that the daemon reads or writes.
@@ -39,6 +39,7 @@ pub(super) struct Maps {
     direct_seen: Array<MapData, u32>,
     interfaces: DevMapHash<MapData>,
     explanation: Array<MapData, Explanation>,
+    options: Options,
     pub(super) packet_counters: PerCpuArray<MapData, Counter>,
     pub(super) backend_counters: PerCpuArray<MapData, Counter>,
 }
@@ -69,6 +70,7 @@ impl Maps {
             direct_seen: take(ebpf, maps::DIRECT_SEEN)?,
             interfaces: take(ebpf, maps::INTERFACES)?,
             explanation: take(ebpf, maps::EXPLANATION)?,
+            options: Options::take(ebpf)?,
             packet_counters: take(ebpf, maps::PACKET_COUNTERS)?,
             backend_counters: take(ebpf, maps::BACKEND_COUNTERS)?,
         })
@@ -76,7 +78,17 @@ impl Maps {
 
     /// Marks the maps as this version's.
     pub(super) fn write_version(&mut self) -> Result<(), DataplaneError> {
-        let meta = Meta { abi_version: ABI_VERSION, ..Meta::default() };
+        // The program goes on by what an earlier daemon has said.
+        let flags = self.meta()?.flags;
+        self.put_meta(flags)
+    }
+
+    fn meta(&self) -> Result<Meta, DataplaneError> {
+        self.meta.get(&0, 0).map_err(failed(maps::META))
+    }
+
+    fn put_meta(&mut self, flags: u32) -> Result<(), DataplaneError> {
+        let meta = Meta { abi_version: ABI_VERSION, flags };
         self.meta.set(0, meta, 0).map_err(failed(maps::META))
     }
 
@@ -132,6 +144,17 @@ impl Maps {
                 self.index.delete(vip)?;
                 absent_is_fine(self.services.remove(vip)).map_err(failed(maps::SERVICES))
             }
+            Op::PutMeta(flags) => self.put_meta(*flags),
+            Op::PutRanges(id, ranges) => self.options.put_ranges(*id, *ranges),
+            Op::DeleteRanges(id) => self.options.put_ranges(*id, Ranges::default()),
+            Op::PutLimits(service, limits) => self.options.put_limits(*service, *limits),
+            Op::DeleteLimits(service) => self.options.put_limits(*service, Limits::default()),
+            Op::PutTurns(first, turns) => self.options.put_turns(*first, turns),
+            Op::PutWeight(backend, weight) => self.options.put_weight(*backend, *weight),
+            Op::DeleteWeight(backend) => self.options.put_weight(*backend, 0),
+            Op::PutSource(list, prefix, rule) => self.options.put_source(*list, *prefix, *rule),
+            Op::DeleteSource(list, prefix) => self.options.delete_source(*list, *prefix),
+            Op::PutFilter(word, bits) => self.options.put_filter(*word, *bits),
         }
     }
 
@@ -142,7 +165,8 @@ impl Maps {
     fn reset_backend(&mut self, id: u32) -> Result<(), DataplaneError> {
         let zero = zero_counter(maps::BACKEND_COUNTERS)?;
         self.backend_counters.set(id, zero, 0).map_err(failed(maps::BACKEND_COUNTERS))?;
-        self.direct_seen.set(id, 0, 0).map_err(failed(maps::DIRECT_SEEN))
+        self.direct_seen.set(id, 0, 0).map_err(failed(maps::DIRECT_SEEN))?;
+        self.options.reset_backend(id)
     }
 
     fn reset_service(&mut self, id: u32) -> Result<(), DataplaneError> {
@@ -150,7 +174,7 @@ impl Maps {
             let zero = zero_counter(maps::PACKET_COUNTERS)?;
             self.packet_counters.set(index, zero, 0).map_err(failed(maps::PACKET_COUNTERS))?;
         }
-        Ok(())
+        self.options.reset_service(id)
     }
 
     /// What the last test run of the program that explains packets found.
@@ -202,6 +226,8 @@ impl Maps {
         for ifindex in self.interfaces.keys() {
             image.interfaces.insert(ifindex.map_err(failed(maps::INTERFACES))?);
         }
+        image.meta = self.meta()?.flags;
+        self.options.read(&mut image)?;
         Ok(image)
     }
 }

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Backend, BackendState, Desired, Name, Pool, Weight, rules};
+use super::{
+    Access, Backend, BackendState, Desired, Name, Pool, Prefix, Rule, Weight, access::AccessError,
+    rules,
+};
 
 /// One change. It is applied whole or refused.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,24 @@ pub enum Change {
         /// The new state.
         state: BackendState,
     },
+    /// Puts a prefix into a list of a service.
+    AddSource {
+        /// The service.
+        service: Name,
+        /// Which of its lists.
+        list: Rule,
+        /// The prefix.
+        prefix: Prefix,
+    },
+    /// Takes a prefix out of a list of a service.
+    RemoveSource {
+        /// The service.
+        service: Name,
+        /// Which of its lists.
+        list: Rule,
+        /// The prefix.
+        prefix: Prefix,
+    },
 }
 
 /// Why a change was refused.
@@ -75,6 +96,21 @@ pub enum ChangeError {
         pool: Name,
         /// The address given.
         address: SocketAddr,
+    },
+    /// There is no such service.
+    #[error("there is no service `{service}`; `shunt service list` shows those there are")]
+    UnknownService {
+        /// The name given.
+        service: Name,
+    },
+    /// A list does not take the change.
+    #[error("service `{service}`: {source}")]
+    Access {
+        /// The service.
+        service: Name,
+        /// What is wrong with it.
+        #[source]
+        source: AccessError,
     },
     /// The change would break a rule.
     #[error("{message}")]
@@ -120,8 +156,27 @@ impl Desired {
             Change::SetState { pool, address, state } => {
                 self.backend_mut(pool, *address)?.state = *state;
             }
+            Change::AddSource { service, list, prefix } => {
+                self.list(service, |access| access.add(*list, *prefix))?;
+            }
+            Change::RemoveSource { service, list, prefix } => {
+                self.list(service, |access| access.remove(*list, *prefix))?;
+            }
         }
         Ok(())
+    }
+
+    /// Changes a list of a service.
+    fn list(
+        &mut self,
+        name: &Name,
+        change: impl FnOnce(&mut Access) -> Result<(), AccessError>,
+    ) -> Result<(), ChangeError> {
+        let service = self.services.get_mut(name);
+        let service =
+            service.ok_or_else(|| ChangeError::UnknownService { service: name.clone() })?;
+        change(&mut service.access)
+            .map_err(|source| ChangeError::Access { service: name.clone(), source })
     }
 
     fn pool_mut(&mut self, name: &Name) -> Result<&mut Pool, ChangeError> {

@@ -29,6 +29,12 @@ pub enum FlowError {
         /// The family of the service.
         family: &'static str,
     },
+    /// A range is many addresses.
+    #[error("{to} is a range of ports, and a flow has one of them; give one")]
+    Range {
+        /// The range.
+        to: Vip,
+    },
     /// UDP flows have no beginning.
     #[error("{to} is UDP, which has no packet that opens a flow; ask without `opening`")]
     Opening {
@@ -47,6 +53,9 @@ impl FlowQuery {
         };
         if let Some(family) = family {
             return Err(FlowError::Families { from, to, family });
+        }
+        if to.is_range() {
+            return Err(FlowError::Range { to });
         }
         if opening && to.protocol == Protocol::Udp {
             return Err(FlowError::Opening { to });

@@ -1,4 +1,4 @@
-//! The small validated types: names, weights, protocols and VIPs.
+//! The small validated types: names, weights and protocols.
 
 use std::{
     fmt,
@@ -41,14 +41,6 @@ pub enum ValueError {
     Weight {
         /// What was given.
         given: i64,
-    },
-    /// A VIP.
-    #[error(
-        "`{given}` is not a service address: write ADDRESS:PORT/PROTOCOL, such as `192.0.2.10:80/tcp` or `[2001:db8::10]:53/udp`"
-    )]
-    Vip {
-        /// What was given.
-        given: String,
     },
     /// An address that no packet can be balanced to or from.
     #[error("`{given}` cannot be used: {why}")]
@@ -200,52 +192,6 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The address, port and protocol of a service, written `192.0.2.10:80/tcp`.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Vip {
-    /// Address and port.
-    pub address: SocketAddr,
-    /// Protocol.
-    pub protocol: Protocol,
-}
-
-impl FromStr for Vip {
-    type Err = ValueError;
-
-    fn from_str(given: &str) -> Result<Self, ValueError> {
-        let malformed = || ValueError::Vip { given: given.to_owned() };
-        let (address, protocol) = given.split_once('/').ok_or_else(malformed)?;
-        let protocol = match protocol {
-            "tcp" => Protocol::Tcp,
-            "udp" => Protocol::Udp,
-            _ => return Err(malformed()),
-        };
-        let address = address.parse().map_err(|_| malformed())?;
-        Ok(Self { address: usable(address)?, protocol })
-    }
-}
-
-impl TryFrom<String> for Vip {
-    type Error = ValueError;
-
-    fn try_from(given: String) -> Result<Self, ValueError> {
-        given.parse()
-    }
-}
-
-impl From<Vip> for String {
-    fn from(vip: Vip) -> Self {
-        vip.to_string()
-    }
-}
-
-impl fmt::Display for Vip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/{}", self.address, self.protocol))
-    }
-}
-
 /// Reads the address of a backend.
 pub fn backend_address(given: &str) -> Result<SocketAddr, ValueError> {
     let address = given.parse().map_err(|_| ValueError::Backend { given: given.to_owned() })?;
@@ -274,7 +220,7 @@ pub fn interface_name(given: &str) -> Result<String, ValueError> {
     }
 }
 
-fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
+pub(super) fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
     let why = match address {
         _ if address.port() == 0 => Some("port 0 is not a port; give the port that is listened on"),
         SocketAddr::V6(v6) if v6.scope_id() != 0 => {

@@ -2,13 +2,14 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::source::masked;
 
 /// An address with the number of its bits that count.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Prefix {
     address: IpAddr,
     length: u8,
@@ -70,6 +71,11 @@ impl Prefix {
     pub const fn length(self) -> u8 {
         self.length
     }
+
+    /// Whether an address belongs to it.
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.address.is_ipv4() == address.is_ipv4() && masked(address, self.length) == self.address
+    }
 }
 
 impl FromStr for Prefix {
@@ -95,8 +101,16 @@ impl fmt::Display for Prefix {
     }
 }
 
-impl Serialize for Prefix {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl TryFrom<String> for Prefix {
+    type Error = PrefixError;
+
+    fn try_from(text: String) -> Result<Self, PrefixError> {
+        text.parse()
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> Self {
+        prefix.to_string()
     }
 }

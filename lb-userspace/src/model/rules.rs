@@ -5,16 +5,20 @@
 //! addresses that the balancer gives to packets, server ids and the size of the tables is in the
 //! modules of those names; here is what concerns services, pools and backends.
 
-mod capacity;
+mod access;
+pub mod capacity;
+mod flows;
 mod quic;
 mod source;
+mod vips;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     net::SocketAddr,
 };
 
-use super::{Desired, Forward, Name, Service, Vip};
+use self::vips::Vips;
+use super::{Desired, Forward, Name, Service};
 
 /// What a problem is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,38 +55,21 @@ impl Problem {
 /// Every broken rule of a configuration; none if it can be brought about.
 pub fn problems(desired: &Desired) -> Vec<Problem> {
     let mut found = Vec::new();
-    let vips = vips(desired, &mut found);
+    let vips = Vips::of(desired, &mut found);
     for (name, service) in &desired.services {
         pool_fits(desired, &vips, name, service, &mut found);
     }
+    flows::check(desired, &mut found);
+    access::check(desired, &mut found);
     source::check(desired, &mut found);
     quic::check(desired, &mut found);
     capacity::check(desired, &mut found);
     found
 }
 
-/// Every VIP with its service. No two services have one VIP.
-fn vips<'d>(desired: &'d Desired, found: &mut Vec<Problem>) -> BTreeMap<Vip, &'d Name> {
-    let mut owners: BTreeMap<Vip, &Name> = BTreeMap::new();
-    for (name, service) in &desired.services {
-        match owners.entry(service.listen) {
-            Entry::Vacant(vacant) => _ = vacant.insert(name),
-            Entry::Occupied(owner) => {
-                let message = format!(
-                    "service `{name}` listens on {}, as service `{}` does; give each its own address, port or protocol",
-                    service.listen,
-                    owner.get()
-                );
-                found.push(Problem::of_service(name, "listen", message));
-            }
-        }
-    }
-    owners
-}
-
 fn pool_fits(
     desired: &Desired,
-    vips: &BTreeMap<Vip, &Name>,
+    vips: &Vips<'_>,
     name: &Name,
     service: &Service,
     found: &mut Vec<Problem>,
@@ -104,8 +91,18 @@ fn pool_fits(
         found.push(Problem::of_service(name, "pool", message));
         return;
     }
+    let mut hosts = HashMap::new();
     for address in pool.backends.keys() {
-        let chained = || chained(vips, name, service, *address);
+        let chained = || vips.chained(name, service, *address);
+        if service.listen.is_range() {
+            match hosts.entry(address.ip()) {
+                Entry::Vacant(vacant) => _ = vacant.insert(*address),
+                Entry::Occupied(first) => {
+                    let message = same_host(name, service, *first.get(), *address);
+                    found.push(Problem::of_backend(&service.pool, *address, message));
+                }
+            }
+        }
         if let Some(message) = misfit(name, service, *address).or_else(chained) {
             found.push(Problem::of_backend(&service.pool, *address, message));
         }
@@ -146,6 +143,8 @@ fn misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option<String>
     }
     match service.forward {
         Forward::Nat | Forward::FullNat => None,
+        // Packets keep their ports.
+        Forward::Dsr | Forward::Ipip | Forward::Gue if service.listen.is_range() => None,
         Forward::Dsr | Forward::Ipip | Forward::Gue => (vip.port() != backend.port()).then(|| {
             format!(
                 "backend {backend} listens on another port than service `{name}` ({vip}), and `{mode}` rewrites no ports; let the backend listen on port {}, or use `nat` or `full-nat`",
@@ -175,16 +174,10 @@ fn backend_is_vip(name: &Name, forward: Forward, backend: SocketAddr) -> String 
     format!("backend {backend} has the address of the VIP of service `{name}`, {why}; {what_to_do}")
 }
 
-/// That a backend is the VIP of another service, if it is: a packet is balanced once.
-fn chained(
-    vips: &BTreeMap<Vip, &Name>,
-    name: &Name,
-    service: &Service,
-    backend: SocketAddr,
-) -> Option<String> {
-    let vip = Vip { address: backend, protocol: service.listen.protocol };
-    let other = vips.get(&vip)?;
-    Some(format!(
-        "backend {backend} of service `{name}` is the VIP of service `{other}`, and a packet is balanced once only; let `{name}` use the pool of `{other}`"
-    ))
+/// That two backends would be one, as both get packets at the port that those were sent to.
+fn same_host(name: &Name, service: &Service, first: SocketAddr, second: SocketAddr) -> String {
+    format!(
+        "backends {first} and {second} of service `{name}` ({}) are one, because packets of a range of ports keep theirs, and those of the backends are only where their health is checked; remove one of them, or give it an address of its own",
+        service.listen
+    )
 }

@@ -1,10 +1,10 @@
 //! The difference between two configurations, in words: what `apply` shows as its plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edit, difference};
 use crate::model::{
-    AttachMode, Backend, BackendState, Desired, Name, Pool, PortRange, Service, Udp, duration,
+    AttachMode, Backend, BackendState, Desired, Name, Pool, PortRange, Rule, Service, duration,
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -27,15 +27,31 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
         describe_pool(name, old, new, &mut lines);
     }
     for edit in difference(&before.services, &after.services) {
-        lines.push(match edit {
-            Edit::Added(name, new) => format!("+ service {name}: {}", service(new)),
-            Edit::Removed(name, _) => format!("- service {name}"),
+        match edit {
+            Edit::Added(name, new) => lines.push(format!("+ service {name}: {}", service(new))),
+            Edit::Removed(name, _) => lines.push(format!("- service {name}")),
             Edit::Changed(name, old, new) => {
-                format!("~ service {name}: {} -> {}", service(old), service(new))
+                let [before, after] = [old, new].map(service);
+                if before != after {
+                    lines.push(format!("~ service {name}: {before} -> {after}"));
+                }
+                lines.extend(lists(old, new).map(|change| format!("~ service {name}: {change}")));
             }
-        });
+        }
     }
     lines
+}
+
+/// How the lists of a service differ. They may be long, so that is told by numbers.
+fn lists(before: &Service, after: &Service) -> impl Iterator<Item = String> {
+    [Rule::Allow, Rule::Deny].into_iter().filter_map(move |rule| {
+        let [old, new] = [before, after].map(|it| it.access.list(rule).collect::<BTreeSet<_>>());
+        let (more, fewer) = (new.difference(&old).count(), old.difference(&new).count());
+        let numbers =
+            [(more, "more"), (fewer, "fewer")].into_iter().filter(|(number, _)| *number > 0);
+        let numbers: Vec<_> = numbers.map(|(number, word)| format!("{number} {word}")).collect();
+        (!numbers.is_empty()).then(|| format!("{} list {}", rule.name(), numbers.join(", ")))
+    })
 }
 
 fn describe_pool(name: &Name, before: &Pool, after: &Pool, lines: &mut Vec<String>) {
@@ -84,7 +100,7 @@ fn backend(backend: Backend) -> String {
     }
 }
 
-/// Where its packets go, and what is set besides: defaults are not mentioned.
+/// Where its packets go, and what is set besides: defaults are not mentioned, and lists are not.
 fn service(service: &Service) -> String {
     let Service { listen, pool, forward, source, source_ports, .. } = service;
     let mut said = vec![format!("{listen} to {pool} by {}", forward.name())];
@@ -92,9 +108,18 @@ fn service(service: &Service) -> String {
     if *source_ports != PortRange::default() {
         said.push(format!("ports {source_ports}"));
     }
-    if service.udp != Udp::default() {
-        said.push(format!("udp {}", service.udp.name()));
-    }
+    let words = [
+        ("udp", service.udp.name(), service.udp == Default::default()),
+        ("tracking", service.tracking.name(), service.tracking == Default::default()),
+        ("scheduler", service.scheduler.name(), service.scheduler == Default::default()),
+        ("affinity", service.affinity.name(), service.affinity == Default::default()),
+        ("no-backend", service.no_backend.name(), service.no_backend == Default::default()),
+    ];
+    let words = words.into_iter().filter(|(.., is_default)| !is_default);
+    said.extend(words.map(|(key, value, _)| format!("{key} {value}")));
+    let limits =
+        [("new-flows", service.new_flows), ("new-flows-per-source", service.new_flows_per_source)];
+    said.extend(limits.into_iter().filter_map(|(key, limit)| Some(format!("{key} {}", limit?))));
     if service.idle_timeout != Service::idle_timeout_of(listen.protocol) {
         said.push(format!("idle-timeout {}", duration::text(service.idle_timeout)));
     }

@@ -1,4 +1,4 @@
-//! Where things stand in the tables: ids of services and backends, places of rings.
+//! Where things stand in the tables: ids of services and backends, places of rings and turns.
 //!
 //! An id or place stays for as long as its owner lives, across restarts, because it is read back
 //! from the tables themselves. What is about to be freed is not given out in the same plan: its old
@@ -34,6 +34,15 @@ pub enum LayoutError {
         /// Slots wanted.
         slots: u32,
     },
+    /// No run of turns is free.
+    #[error(
+        "no room for {turns} turns of backends among {}; remove some services with `scheduler = \"round-robin\"` in one step and add the others in a second",
+        limits::MAX_TURNS
+    )]
+    Turns {
+        /// Turns wanted.
+        turns: usize,
+    },
 }
 
 /// The place of a service.
@@ -56,6 +65,10 @@ pub struct Layout {
     backend_ids: BTreeSet<u32>,
     /// First slot of each ring in use, and the slot behind its last.
     rings: BTreeMap<u32, u32>,
+    /// First turn of each service whose backends take turns.
+    first_turns: BTreeMap<Endpoint, u32>,
+    /// First turn of each sequence in use, and the one behind its last.
+    turns: BTreeMap<u32, u32>,
 }
 
 impl Layout {
@@ -68,6 +81,10 @@ impl Layout {
             layout.services.insert(*vip, place);
             layout.service_ids.insert(place.id);
             layout.rings.insert(place.ring_base, place.ring_base + slots);
+            if service.turns > 0 {
+                layout.first_turns.insert(*vip, service.first_turn);
+                layout.turns.insert(service.first_turn, service.first_turn + service.turns);
+            }
         }
         for (id, backend) in &image.backends {
             layout.backends.insert(backend.identity, *id);
@@ -88,7 +105,8 @@ impl Layout {
             None => take_first_free(&mut self.service_ids, limits::MAX_SERVICES)
                 .ok_or(LayoutError::Services)?,
         };
-        let ring_base = self.free_ring(slots).ok_or(LayoutError::Ring { slots })?;
+        let ring_base =
+            first_gap(&self.rings, slots, limits::RING_SLOTS).ok_or(LayoutError::Ring { slots })?;
         self.rings.insert(ring_base, ring_base + slots);
         let place = Place { id, ring_base, slots };
         self.services.insert(vip, place);
@@ -111,17 +129,39 @@ impl Layout {
         Ok(id)
     }
 
-    /// The first gap that is large enough.
-    fn free_ring(&self, slots: u32) -> Option<u32> {
-        let mut start = 0;
-        for (base, end) in &self.rings {
-            if base - start >= slots {
-                return Some(start);
-            }
-            start = *end;
+    /// The first turn of a service and how many there are: where it has some, if there is room behind it;
+    /// otherwise a new place.
+    pub fn turns(&mut self, vip: Endpoint, wanted: usize) -> Result<(u32, u32), LayoutError> {
+        let error = LayoutError::Turns { turns: wanted };
+        let wanted = u32::try_from(wanted).map_err(|_| error)?;
+        if wanted == 0 {
+            return Ok((0, 0));
         }
-        (limits::RING_SLOTS - start >= slots).then_some(start)
+        if let Some(first) = self.first_turns.get(&vip).copied() {
+            let next = self.turns.range(first + 1..).next();
+            let room = next.map_or(limits::MAX_TURNS, |(next, _)| *next) - first;
+            if wanted <= room {
+                let end = self.turns.entry(first).or_default();
+                *end = (*end).max(first + wanted);
+                return Ok((first, wanted));
+            }
+        }
+        let first = first_gap(&self.turns, wanted, limits::MAX_TURNS).ok_or(error)?;
+        self.turns.insert(first, first + wanted);
+        Ok((first, wanted))
     }
+}
+
+/// The first gap between places that is large enough.
+fn first_gap(taken: &BTreeMap<u32, u32>, wanted: u32, most: u32) -> Option<u32> {
+    let mut start = 0;
+    for (base, end) in taken {
+        if base - start >= wanted {
+            return Some(start);
+        }
+        start = *end;
+    }
+    (most - start >= wanted).then_some(start)
 }
 
 /// Takes the lowest free number from 1 to `most`.

@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lb_common::{
-    abi::{BACKEND_LEAVING, Flow, FlowKey, ForwardMode, Return, Service, Tracking},
+    abi::{
+        BACKEND_LEAVING, Endpoint, Flow, FlowKey, FlowState, ForwardMode, Return, SERVICE_AFFINITY,
+        SERVICE_RANGES, Scheduler, Service, Tracking,
+    },
     flow::is_over,
     hash,
     slot::Slot,
@@ -21,6 +24,8 @@ pub struct Plan {
     services: BTreeMap<u32, Swept>,
     /// Backends that are leaving.
     leaving: BTreeSet<u32>,
+    /// Backends whose flows are counted.
+    counted: BTreeSet<u32>,
     /// The present tick.
     tick: u32,
 }
@@ -30,7 +35,8 @@ pub struct Plan {
 struct Swept {
     service: Service,
     vip_be: [u32; 4],
-    vip_port_be: u16,
+    first_port: u16,
+    last_port: u16,
     /// Epochs of its moving slots, by their index in the ring table.
     moving: HashMap<u32, u16>,
 }
@@ -50,17 +56,27 @@ impl Plan {
     /// The plan for tables that hold an image.
     pub fn new(image: &Image, tick: u32) -> Self {
         let mut plan = Self { tick, ..Self::default() };
-        for (vip, service) in &image.services {
+        let ranges: HashMap<u32, (u16, u16)> = image
+            .ranges
+            .values()
+            .flat_map(|row| row.ranges)
+            .map(|range| (range.service, (range.first, range.last)))
+            .collect();
+        let is_service = |(_, service): &(&Endpoint, &Service)| service.flags & SERVICE_RANGES == 0;
+        for (vip, service) in image.services.iter().filter(is_service) {
             let words = image.rings.get(&service.ring_base).map_or(&[][..], Vec::as_slice);
             let slots = (service.ring_base..).zip(words.iter().map(|word| Slot::from_word(*word)));
             let moving = slots.filter(|(_, slot)| slot.is_moving());
             let moving = moving.map(|(index, slot)| (index, slot.epoch())).collect();
-            let (vip_be, vip_port_be) = (vip.addr_be, vip.port_be);
-            let swept = Swept { service: *service, vip_be, vip_port_be, moving };
+            let port = u16::from_be(vip.port_be);
+            let (first_port, last_port) = ranges.get(&service.id).copied().unwrap_or((port, port));
+            let swept =
+                Swept { service: *service, vip_be: vip.addr_be, first_port, last_port, moving };
             plan.services.insert(service.id, swept);
         }
         let leaving = image.backends.iter().filter(|(_, b)| b.flags & BACKEND_LEAVING != 0);
         plan.leaving = leaving.map(|(id, _)| *id).collect();
+        plan.counted = image.weights.keys().copied().collect();
         plan
     }
 
@@ -82,7 +98,7 @@ impl Plan {
             return false;
         }
         let Some(swept) = self.services.get(&flow.service) else { return true };
-        if (swept.vip_be, swept.vip_port_be) != (key.dst_be, key.dst_port_be) {
+        if !swept.has(&key.dst_be, key.dst_port_be) {
             return true;
         }
         let service = &swept.service;
@@ -101,7 +117,7 @@ impl Plan {
             return false;
         }
         let Some(swept) = self.services.get(&way.service) else { return true };
-        if (swept.vip_be, swept.vip_port_be) != (way.vip_be, way.vip_port_be) {
+        if !swept.has(&way.vip_be, way.vip_port_be) {
             return true;
         }
         self.is_silent(way, &swept.service)
@@ -120,9 +136,29 @@ impl Plan {
         is_over(way.state, way.seen, self.tick, service.idle_ticks)
     }
 
+    /// Backends whose flows are counted.
+    pub const fn counted(&self) -> &BTreeSet<u32> {
+        &self.counted
+    }
+
+    /// Whether a flow counts as one that its backend has.
+    pub fn counts(&self, flow: &Flow) -> bool {
+        let by_flows = |swept: &Swept| swept.service.scheduler == Scheduler::LeastFlows as u8;
+        flow.state != FlowState::Closing as u8
+            && self.services.get(&flow.service).is_some_and(by_flows)
+    }
+
     /// Leaving backends that are not among those named.
     pub fn unreferenced(&self, named: &BTreeSet<u32>) -> BTreeSet<u32> {
         self.leaving.difference(named).copied().collect()
+    }
+}
+
+impl Swept {
+    /// Whether an address and port is the service's.
+    fn has(&self, addr_be: &[u32; 4], port_be: u16) -> bool {
+        self.vip_be == *addr_be
+            && (self.first_port..=self.last_port).contains(&u16::from_be(port_be))
     }
 }
 
@@ -188,16 +224,20 @@ impl Leaving {
     }
 }
 
-/// The slot of a flow.
+/// The slot of a flow. With affinity that is one for all flows of a client.
 fn slot_of(service: &Service, key: &FlowKey) -> u32 {
-    let hash = hash::flow(
-        service.seed,
-        &key.src_be,
-        &key.dst_be,
-        key.src_port_be,
-        key.dst_port_be,
-        key.protocol,
-    );
+    let hash = if service.flags & SERVICE_AFFINITY != 0 {
+        hash::flow(service.seed, &key.src_be, &[0; 4], 0, 0, 0)
+    } else {
+        hash::flow(
+            service.seed,
+            &key.src_be,
+            &key.dst_be,
+            key.src_port_be,
+            key.dst_port_be,
+            key.protocol,
+        )
+    };
     service.ring_base + (hash & service.ring_mask)
 }
 

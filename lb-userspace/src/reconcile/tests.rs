@@ -3,13 +3,16 @@
 
 mod describing;
 mod leaving;
+mod listed;
 mod moving;
 mod places;
 mod properties;
+mod ranged;
 mod sharing;
 mod simulation;
 mod small_changes;
 mod sweeping;
+mod turning;
 mod vlans;
 
 use std::{
@@ -22,6 +25,7 @@ use lb_common::{abi::Vlan, slot::Slot};
 use super::{
     Image, Op,
     compile::{Down, Inputs, Target, Targets, compile, identity, vip_endpoint},
+    filter::Filters,
     plan,
 };
 use crate::model::{
@@ -38,6 +42,7 @@ struct World {
     vlans: BTreeMap<u32, Vlan>,
     down: Down,
     unreferenced: BTreeSet<u32>,
+    filters: Filters,
     tick: u32,
 }
 
@@ -63,6 +68,7 @@ impl World {
             vlans: BTreeMap::new(),
             down: Down::new(),
             unreferenced: BTreeSet::new(),
+            filters: Filters::default(),
             tick: 1000,
         }
     }
@@ -123,6 +129,7 @@ impl World {
             interfaces: &self.interfaces,
             vlans: &self.vlans,
             unreferenced: &self.unreferenced,
+            filters: &self.filters,
             tick: self.tick,
         }
     }

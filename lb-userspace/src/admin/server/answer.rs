@@ -117,6 +117,9 @@ async fn dispatch(
         Route::Status => json(&status(requests).await?),
         Route::Services => json(&status(requests).await?.services),
         Route::Service(name) => json(&service(status(requests).await?, &name)?),
+        Route::Sources(service, list) => {
+            json(&ask(requests, |reply| Request::Sources { service, list, reply }).await??)
+        }
         Route::Pools => json(&status(requests).await?.pools),
         Route::Pool(name) => json(&pool(status(requests).await?, name)?),
         Route::Backends(pool) if posted => {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, str};
 use hyper::{Method, StatusCode};
 
 use super::answer::Rejection;
-use crate::model::{Name, names};
+use crate::model::{Name, Rule, names};
 
 /// What a path names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +16,8 @@ pub(super) enum Route {
     Services,
     /// `/v1/services/NAME`
     Service(Name),
+    /// `/v1/services/NAME/allow` and `/v1/services/NAME/deny`
+    Sources(Name, Rule),
     /// `/v1/pools`
     Pools,
     /// `/v1/pools/NAME`
@@ -44,6 +46,12 @@ impl Route {
             ["v1", "status"] => Self::Status,
             ["v1", "services"] => Self::Services,
             ["v1", "services", service] => Self::Service(name("service", service)?),
+            ["v1", "services", service, "allow"] => {
+                Self::Sources(name("service", service)?, Rule::Allow)
+            }
+            ["v1", "services", service, "deny"] => {
+                Self::Sources(name("service", service)?, Rule::Deny)
+            }
             ["v1", "pools"] => Self::Pools,
             ["v1", "pools", pool] => Self::Pool(name("pool", pool)?),
             ["v1", "pools", pool, "backends"] => Self::Backends(name("pool", pool)?),
@@ -69,6 +77,7 @@ impl Route {
             Self::Status
             | Self::Services
             | Self::Service(_)
+            | Self::Sources(..)
             | Self::Pools
             | Self::Pool(_)
             | Self::Flow => "GET",

@@ -55,7 +55,7 @@ fn service() -> impl Strategy<Value = Service> {
                 Ipv4Addr::from(0xc000_0200 + u32::from(host)).into()
             };
             let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
-            let listen = Vip { address: SocketAddr::new(ip, port), protocol };
+            let listen = Vip::exact(SocketAddr::new(ip, port), protocol);
             Service::new(listen, name(pool), if nat { Forward::Nat } else { Forward::Dsr })
         },
     )

@@ -119,5 +119,16 @@ fn kind(op: &Op) -> &'static str {
         Op::DeleteOrigin(_) => "delete-origin",
         Op::DeleteBackend(_) => "delete-backend",
         Op::DeleteInterface(_) => "delete-interface",
+        Op::PutRanges(..) => "put-ranges",
+        Op::DeleteRanges(_) => "delete-ranges",
+        Op::PutLimits(..) => "put-limits",
+        Op::DeleteLimits(_) => "delete-limits",
+        Op::PutTurns(..) => "put-turns",
+        Op::PutWeight(..) => "put-weight",
+        Op::DeleteWeight(_) => "delete-weight",
+        Op::PutSource(..) => "put-source",
+        Op::DeleteSource(..) => "delete-source",
+        Op::PutFilter(..) => "put-filter",
+        Op::PutMeta(_) => "put-meta",
     }
 }

@@ -58,6 +58,7 @@ impl Balancer {
             interfaces: &world.interfaces,
             vlans: &world.vlans,
             unreferenced: &self.unreferenced,
+            filters: &world.filters,
             tick: self.tables.now.get(),
         };
         let wanted = compile(&inputs, &self.image).unwrap();
@@ -88,6 +89,7 @@ impl Balancer {
             Op::PutSlots(first, words) => tables.put_slots(*first, words),
             Op::PutService(vip, service) => _ = tables.services.insert(*vip, *service),
             Op::DeleteService(vip) => _ = tables.services.remove(vip),
+            other => panic!("no scene has anything for {other:?}"),
         }
     }
 
@@ -110,6 +112,7 @@ impl Balancer {
             tags: tables.tags.iter().map(|(key, value)| (*key, *value)).collect(),
             vlans: tables.vlans.iter().map(|(key, value)| (*key, *value)).collect(),
             interfaces: self.image.interfaces.clone(),
+            ..Image::default()
         };
     }
 

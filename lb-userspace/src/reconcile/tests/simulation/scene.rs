@@ -120,7 +120,7 @@ impl Setup {
         } else {
             Ipv4Addr::new(192, 0, 2, last).into()
         };
-        Vip { address: (ip, 80).into(), protocol: KINDS[kind].protocol }
+        Vip::exact((ip, 80).into(), KINDS[kind].protocol)
     }
 
     /// A client of a service by its number.
