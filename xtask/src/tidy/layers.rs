@@ -27,7 +27,7 @@ pub(super) const MODULES: [(&str, &[Layer]); 2] =
 
 const LB_COMMON: &[Layer] = &[
     ("limits", &[]),
-    ("abi", &["limits"]),
+    ("abi", &["limits", "limit"]),
     ("wire", &[]),
     ("csum", &["abi"]),
     ("vlan", &["wire"]),
@@ -44,13 +44,13 @@ const LB_COMMON: &[Layer] = &[
         "decide",
         &[
             "limits", "abi", "wire", "parse", "csum", "rewrite", "hash", "slot", "maglev", "flow",
-            "quic", "time", "vlan",
+            "quic", "time", "vlan", "limit",
         ],
     ),
     // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
     ("decap", &["limits", "abi", "wire", "parse", "csum", "rewrite", "host"]),
     // Frames and tables in ordinary memory, for the host.
-    ("host", &["limits", "abi", "wire", "parse", "slot", "decide"]),
+    ("host", &["limits", "limit", "abi", "wire", "parse", "slot", "decide"]),
 ];
 
 const LB_USERSPACE: &[Layer] = &[
