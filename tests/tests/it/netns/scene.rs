@@ -358,8 +358,18 @@ pub(crate) struct Greeting {
 
 /// Asks a server for its greeting, by curl, from inside a namespace.
 pub(crate) fn curl(netns: &Netns, server: SocketAddr) -> Result<Greeting> {
+    curl_with(netns, server, &["--max-time", "5"])
+}
+
+/// The same from one of the namespace's addresses, without much patience.
+pub(crate) fn curl_from(netns: &Netns, server: SocketAddr, from: IpAddr) -> Result<Greeting> {
+    curl_with(netns, server, &["--max-time", "1", "--interface", &from.to_string()])
+}
+
+fn curl_with(netns: &Netns, server: SocketAddr, args: &[&str]) -> Result<Greeting> {
     let url = format!("http://{server}/");
-    let said = netns.run("curl", &["-sS", "--noproxy", "*", "--max-time", "5", &url])?.success()?;
+    let words = [&["-sS", "--noproxy", "*"], args, &[&url]].concat();
+    let said = netns.run("curl", &words)?.success()?;
     let (backend, client) = said
         .trim_end()
         .split_once(" serves ")

@@ -20,6 +20,8 @@ pub(crate) struct Tables {
     backends: Array<MapData, Backend>,
     flows: HashMap<MapData, FlowKey, Flow>,
     ways_back: HashMap<MapData, FlowKey, Return>,
+    flows_opened: Array<MapData, i64>,
+    flows_counted: Array<MapData, i64>,
 }
 
 impl Tables {
@@ -31,7 +33,21 @@ impl Tables {
             backends: open(pin_dir, maps::BACKENDS, Map::Array)?,
             flows: open(pin_dir, maps::FLOWS, Map::HashMap)?,
             ways_back: open(pin_dir, maps::RETURNS, Map::HashMap)?,
+            flows_opened: open(pin_dir, maps::FLOWS_OPENED, Map::Array)?,
+            flows_counted: open(pin_dir, maps::FLOWS_COUNTED, Map::Array)?,
         })
+    }
+
+    /// Flows of all backends, as a scheduler that goes by them sees it.
+    pub(crate) fn counted_flows(&self) -> Result<i64> {
+        let of = |id| Ok(self.flows_opened.get(&id, 0)? + self.flows_counted.get(&id, 0)?);
+        (1..IDS).map(of).sum::<Result<i64, MapError>>().context(maps::FLOWS_COUNTED)
+    }
+
+    /// Makes the program believe that a backend has so many flows more.
+    pub(crate) fn miscount(&mut self, backend: u32, more: i64) -> Result<()> {
+        let opened = self.flows_opened.get(&backend, 0)?;
+        Ok(self.flows_opened.set(backend, opened + more, 0)?)
     }
 
     /// Flows that are remembered.
