@@ -17,28 +17,40 @@ use tests::{
     topology::{Family, Host},
 };
 
-use super::scene::{Scene, Wants, backend_name};
+use super::{
+    scene::{Scene, Wants, backend_name},
+    tunnels::unpack,
+};
 
 /// Client ports: below those that the kernel hands out by itself.
 const FIRST_PORT: u16 = 20_000;
 const BATCH: u16 = 125;
 const SILENCE: Duration = Duration::from_secs(5);
 
-#[test]
-fn what_is_told_is_what_happens_v4() {
-    wants(Family::V4, "nat").scene(|scene| what_is_told_is_what_happens(scene));
+/// One test for each mode.
+macro_rules! modes {
+    ($($name:ident: $forward:literal, $family:ident, $keys:literal;)+) => {$(
+        #[test]
+        fn $name() {
+            let wants = Wants::new(Family::$family, $forward);
+            Wants { backends: 4, configured: 3, tcp_keys: $keys, ..wants }
+                .scene(|scene| what_is_told_is_what_happens(scene));
+        }
+    )+};
 }
 
-#[test]
-fn what_is_told_is_what_happens_v6() {
-    wants(Family::V6, "dsr").scene(|scene| what_is_told_is_what_happens(scene));
-}
-
-fn wants(family: Family, forward: &'static str) -> Wants {
-    Wants { backends: 4, configured: 3, ..Wants::new(family, forward) }
+modes! {
+    nat_v4: "nat", V4, "";
+    nat_v6_tracked: "nat", V6, "tracking = \"full\"";
+    dsr_v6: "dsr", V6, "";
+    full_nat_v4: "full-nat", V4, "";
+    ipip_v4: "ipip", V4, "";
+    gue_v6: "gue", V6, "";
 }
 
 fn what_is_told_is_what_happens(scene: &Scene) -> Result<()> {
+    let forward = scene.network.wants.forward;
+    let _unpacking = if ["ipip", "gue"].contains(&forward) { unpack(scene)? } else { Vec::new() };
     let changes: [(&str, u8, &[&str]); 7] = [
         ("add", 4, &[]),
         ("drain", 1, &[]),
