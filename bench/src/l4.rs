@@ -27,6 +27,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use lb_common::limits::MAX_SOURCES;
 use tests::{
     interrupt,
     require::{self, Need},
@@ -155,9 +156,13 @@ fn setting(effort: Effort, memory: Memory) -> Vec<String> {
         format!(
             "tables: {} services of {BACKENDS} backends each, all slots settled; every packet is for \
              one of them",
-            case::Spec::all().count()
+            case::Spec::all().chain(case::Spec::guarded()).count()
         ),
         format!("flows: {}; all slots are reached by 10k and more", report::flows_line(effort.flows)),
+        format!(
+            "guarded: a list of {MAX_SOURCES} denied prefixes, which has nothing of the senders, and \
+             limits of new flows, of the service and of each source"
+        ),
         "full-nat: a flow table with as many flows as are sent, one for each family".to_owned(),
         "packets: TCP segments of open connections without payload, 60 bytes (IPv6: 74)".to_owned(),
         format!("cost: medians of {cost_rounds} rounds of {cost_packets} packets each"),

@@ -14,7 +14,7 @@ use aya::{
 };
 use lb_common::{
     abi::Reason,
-    limits::{PROGRAM, maps},
+    limits::{MAX_SOURCES, PROGRAM, maps},
 };
 use lb_userspace::{
     config,
@@ -22,6 +22,7 @@ use lb_userspace::{
     reconcile::{
         self, Image,
         compile::{Inputs, Target, Targets, compile, vip_endpoint},
+        filter::Filters,
     },
 };
 
@@ -48,7 +49,10 @@ impl Balancer {
     /// packets come in by.
     pub(crate) fn new(name: &str, ifindex: u32) -> Result<Self> {
         let pins = Path::new(BPF_FS).join(name);
-        let text = configuration();
+        // Read at once, and never again.
+        let list = tempfile::NamedTempFile::new()?;
+        fs::write(list.path(), denied())?;
+        let text = configuration(list.path());
         let desired = config::parse("the benchmark's configuration", &text);
         let desired = desired.map_err(|errors| anyhow!("{errors}"))?;
         let nothing = Image::default();
@@ -59,6 +63,7 @@ impl Balancer {
             interfaces: &BTreeSet::from([ifindex]),
             vlans: &BTreeMap::new(),
             unreferenced: &BTreeSet::new(),
+            filters: &Filters::default(),
             tick: 0,
         };
         let image = compile(&inputs, &nothing)?;
@@ -119,13 +124,37 @@ impl Drop for Balancer {
     }
 }
 
-/// A service of every mode and family, each with a pool of its own.
-fn configuration() -> String {
+/// A service of every mode and family, each with a pool of its own, and guarded ones.
+fn configuration(list: &Path) -> String {
     let interface = format!("[[interface]]\nname = \"{FRONT}\"\n");
-    Spec::all().map(service).fold(interface, |text, service| text + &service)
+    let services = Spec::all().chain(Spec::guarded()).map(|spec| service(spec, list));
+    services.fold(interface, |text, service| text + &service)
 }
 
-fn service(spec: Spec) -> String {
+/// As many prefixes as a list may have, of addresses that send nothing: half of each family.
+fn denied() -> String {
+    let v4 = (0..MAX_SOURCES / 2).map(|n| {
+        let first = Ipv4Addr::from((16 << 24) + n * 256);
+        format!("{first}/{}\n", 24 + n % 9)
+    });
+    let v6 = (0..MAX_SOURCES / 2).map(|n| {
+        let [.., a, b, c] = n.to_be_bytes();
+        let first = Ipv6Addr::new(
+            0x2001,
+            0xdb8,
+            0x4000 + u16::from(a),
+            u16::from_be_bytes([b, c]),
+            0,
+            0,
+            0,
+            0,
+        );
+        format!("{first}/64\n")
+    });
+    v4.chain(v6).collect()
+}
+
+fn service(spec: Spec, list: &Path) -> String {
     let (mode, vip) = (spec.mode.name(), vip(spec));
     let port = match spec.mode {
         // Backends answer for the VIP, so they listen where it does.
@@ -140,10 +169,16 @@ fn service(spec: Spec) -> String {
         (_, Family::V4) => "source = [\"198.51.100.0/24\"]\n",
         (_, Family::V6) => "source = [\"2001:db8:3::/120\"]\n",
     };
+    let guard = format!(
+        "deny-file = \"{}\"\nnew-flows = {{ rate = 10000000 }}\n\
+         new-flows-per-source = {{ rate = 1000000 }}\n",
+        list.display()
+    );
+    let guard = if spec.guarded { guard.as_str() } else { "" };
     format!(
         "[[pool]]\nname = \"{spec}\"\nbackends = [{}]\n\
          [[service]]\nname = \"{spec}\"\nlisten = \"{vip}/tcp\"\npool = \"{spec}\"\n\
-         forward = \"{mode}\"\n{source}",
+         forward = \"{mode}\"\n{source}{guard}",
         backends.join(", ")
     )
 }

@@ -18,6 +18,8 @@ pub(crate) enum Who {
     Edits,
     /// The balancer.
     Shunt,
+    /// The balancer, where the service has a list of sources and limits of new flows.
+    Guarded,
     /// The kernel, which routes.
     Kernel,
     /// The kernel, which routes and translates by a rule of nftables.
@@ -31,9 +33,15 @@ impl Who {
             Self::Bare => "bare-tx",
             Self::Edits => "same-edits",
             Self::Shunt => "shunt",
+            Self::Guarded => "shunt-guarded",
             Self::Kernel => "kernel-forwarding",
             Self::Nftables => "nftables-dnat",
         }
+    }
+
+    /// Whether it is the balancer.
+    pub(crate) const fn is_shunt(self) -> bool {
+        matches!(self, Self::Shunt | Self::Guarded)
     }
 }
 
@@ -80,23 +88,36 @@ impl Family {
     }
 }
 
-/// A service: each pair of mode and family has one.
+/// A service: each pair of mode and family has one, and some a guarded one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Spec {
     pub(crate) mode: Mode,
     pub(crate) family: Family,
+    /// It has a list of sources, and limits of new flows.
+    pub(crate) guarded: bool,
 }
 
 impl Spec {
-    /// All of them.
+    /// A service that takes whatever comes.
+    pub(crate) const fn open(mode: Mode, family: Family) -> Self {
+        Self { mode, family, guarded: false }
+    }
+
+    /// All that take whatever comes.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let of = |mode| Family::ALL.map(|family| Self { mode, family });
+        let of = |mode| Family::ALL.map(|family| Self::open(mode, family));
         Mode::ALL.into_iter().flat_map(of)
+    }
+
+    /// Those that are guarded: of the modes that something is promised of.
+    pub(crate) fn guarded() -> impl Iterator<Item = Self> {
+        let promised = |spec: &Self| matches!(spec.mode, Mode::Dsr | Mode::Ipip | Mode::Nat);
+        Self::all().filter(promised).map(|spec| Self { guarded: true, ..spec })
     }
 
     /// Its number, from 1.
     pub(crate) fn number(self) -> u8 {
-        self.mode as u8 * 2 + self.family as u8 + 1
+        self.mode as u8 * 2 + self.family as u8 + if self.guarded { 11 } else { 1 }
     }
 
     /// The bare program that makes the same changes.
@@ -107,7 +128,8 @@ impl Spec {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.mode.name(), self.family.name())
+        let guarded = if self.guarded { "-guarded" } else { "" };
+        write!(f, "{}-{}{guarded}", self.mode.name(), self.family.name())
     }
 }
 
@@ -148,8 +170,9 @@ mod tests {
 
     #[test]
     fn services_have_numbers_and_programs_of_their_own() {
-        let numbers: BTreeSet<u8> = Spec::all().map(Spec::number).collect();
-        assert_eq!(numbers, (1..=10).collect());
+        let numbers: Vec<u8> = Spec::all().chain(Spec::guarded()).map(Spec::number).collect();
+        assert_eq!(numbers[..10], (1..=10).collect::<Vec<_>>());
+        assert_eq!(numbers[10..], [11, 12, 13, 14, 17, 18]);
         let programs: BTreeSet<String> = Spec::all().map(Spec::edits).collect();
         assert_eq!(programs.len(), 10);
         assert!(programs.contains("full_nat_v6"));

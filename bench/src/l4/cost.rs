@@ -41,6 +41,12 @@ pub(crate) fn round(
                 let whole = measure(stage, shunt, packets, places)?;
                 samples.of(shunt).nanoseconds.push(whole - making);
                 samples.of(shunt).over.push(whole - least);
+                if Spec::guarded().any(|it| (it.mode, it.family) == (spec.mode, family)) {
+                    let guarded = Case::of(Who::Guarded, spec, flows);
+                    let whole = measure(stage, guarded, packets, places)?;
+                    samples.of(guarded).nanoseconds.push(whole - making);
+                    samples.of(guarded).over.push(whole - least);
+                }
             }
         }
     }

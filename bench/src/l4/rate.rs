@@ -49,6 +49,10 @@ pub(crate) fn round(
                 note(case, measure(stage, case, packets, places)?);
             }
         }
+        for spec in Spec::guarded().filter(|spec| spec.family == family) {
+            let case = Case::of(Who::Guarded, spec, flows);
+            note(case, measure(stage, case, packets, places)?);
+        }
         for case in [Who::Kernel, Who::Nftables].map(case) {
             note(case, measure(stage, case, packets, places)?);
         }
@@ -72,7 +76,7 @@ fn send(stage: &mut Stage, case: Case, next: u32, packets: u32) -> Result<std::t
     let frame = packet::frame(spec, Segment::Open, FRONT_MAC);
     stage.programs.make(packet::recipe(&frame, case.flows, next))?;
     let end = match case.who {
-        Who::Bare | Who::Edits | Who::Shunt => {
+        Who::Bare | Who::Edits | Who::Shunt | Who::Guarded => {
             stage.attach(case)?;
             TO_SHUNT
         }
@@ -86,7 +90,7 @@ fn send(stage: &mut Stage, case: Case, next: u32, packets: u32) -> Result<std::t
         programs.send(Load { spec, frame: &frame, packets })
     });
     let took = took.with_context(|| case.to_string())?;
-    if case.who == Who::Shunt {
+    if case.who.is_shunt() {
         stage.balancer(case)?.check(spec, before, packets)?;
     }
     Ok(took)

@@ -64,7 +64,7 @@ impl Report {
                 value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
             };
             let over = match (row.who, row.spread) {
-                (Who::Shunt, Some(spread)) => {
+                (Who::Shunt | Who::Guarded, Some(spread)) => {
                     format!("{} ±{spread:.1}", number(row.over_bare_ns, 1))
                 }
                 _ => number(row.over_bare_ns, 1),

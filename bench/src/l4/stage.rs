@@ -55,7 +55,7 @@ impl Stage {
         let mut stage = Self { balancers, programs, attached, front, network };
         for &flows in flows {
             for family in Family::ALL {
-                stage.open(Case::of(Who::Shunt, Spec { mode: Mode::FullNat, family }, flows))?;
+                stage.open(Case::of(Who::Shunt, Spec::open(Mode::FullNat, family), flows))?;
             }
         }
         Ok(stage)
@@ -91,10 +91,8 @@ impl Stage {
     /// A handle of the program that a case is about.
     fn fd(&self, case: Case) -> Result<ProgramFd> {
         match (case.who, case.mode) {
-            (Who::Shunt, _) => self.balancer(case)?.fd(),
-            (Who::Edits, Some(mode)) => {
-                self.programs.fd(&Spec { mode, family: case.family }.edits())
-            }
+            (Who::Shunt | Who::Guarded, _) => self.balancer(case)?.fd(),
+            (Who::Edits, Some(mode)) => self.programs.fd(&Spec::open(mode, case.family).edits()),
             _ => self.programs.fd("bare_tx"),
         }
     }
@@ -117,7 +115,7 @@ impl Stage {
         let (programs, front) = (&self.programs, self.front);
         let load = Load { spec, frame: &frame, packets };
         let result = self.network.balancer.enter(|| programs.again(load, front))?;
-        if case.who == Who::Shunt {
+        if case.who.is_shunt() {
             self.balancer(case)?.check(spec, before, packets)?;
         }
         Ok(result)
@@ -136,13 +134,13 @@ impl Stage {
         let link = self.attached.take().context("nothing is attached")?;
         let place = Self::place(case);
         let program: &mut Xdp = match (case.who, case.mode) {
-            (Who::Shunt, _) => self
+            (Who::Shunt | Who::Guarded, _) => self
                 .balancers
                 .get_mut(place)
                 .context("there are too few balancers")?
                 .program_mut()?,
             (Who::Edits, Some(mode)) => {
-                self.programs.program_mut(&Spec { mode, family: case.family }.edits())?
+                self.programs.program_mut(&Spec::open(mode, case.family).edits())?
             }
             _ => self.programs.program_mut("bare_tx")?,
         };
@@ -154,5 +152,6 @@ impl Stage {
 
 /// The service that a case sends to. Those who know no modes are sent what `nat` is.
 pub(crate) fn spec(case: Case) -> Spec {
-    Spec { mode: case.mode.unwrap_or(Mode::Nat), family: case.family }
+    let open = Spec::open(case.mode.unwrap_or(Mode::Nat), case.family);
+    Spec { guarded: case.who == Who::Guarded, ..open }
 }

@@ -67,17 +67,13 @@ impl Found<'_> {
             .find(|row| (row.who, row.mode, row.family, row.flows) == (who, mode, family, flows))
     }
 
-    fn shunt(&self, mode: Mode, family: Family, flows: u32) -> Option<&Row> {
-        self.row(Who::Shunt, Some(mode), family, flows)
-    }
-
-    fn over(&self, mode: Mode, family: Family, flows: u32) -> Option<f64> {
-        self.shunt(mode, family, flows)?.over_bare_ns
+    fn over(&self, who: Who, mode: Mode, family: Family, flows: u32) -> Option<f64> {
+        self.row(who, Some(mode), family, flows)?.over_bare_ns
     }
 
     /// Cost with many flows by the cost with one.
-    fn growth(&self, mode: Mode, family: Family) -> Option<f64> {
-        let cost = |flows| self.shunt(mode, family, flows)?.ns_per_packet;
+    fn growth(&self, who: Who, mode: Mode, family: Family) -> Option<f64> {
+        let cost = |flows| self.row(who, Some(mode), family, flows)?.ns_per_packet;
         Some(cost(MANY)? / cost(1)?)
     }
 
@@ -86,10 +82,28 @@ impl Found<'_> {
     }
 }
 
-/// All promises.
+/// All promises. Those of the cost hold for guarded services, too.
 pub(crate) fn targets(rows: &[Row], memory: Option<Memory>) -> Vec<Target> {
     let found = Found(rows);
     let mut targets = Vec::new();
+    for who in [Who::Shunt, Who::Guarded] {
+        costs(&found, who, &mut targets);
+        growths(&found, who, &mut targets);
+        rates(&found, who, &mut targets);
+    }
+    let what = "memory of maps, 512 services of 100 backends".to_owned();
+    let mebibytes = memory.map(|memory| mebibytes(memory.with_all_rings()));
+    targets.push(Target::most(what, "MiB", MOST_MEMORY, mebibytes));
+    targets
+}
+
+/// What a promise is about.
+fn subject(who: Who, mode: Mode, family: Family) -> String {
+    let guarded = if who == Who::Guarded { ", guarded" } else { "" };
+    format!("{} {}{guarded}", mode.name(), family.name())
+}
+
+fn costs(found: &Found<'_>, who: Who, targets: &mut Vec<Target>) {
     for (mode, [one, many], more_v6) in [
         (Mode::Dsr, [40.0, 50.0], 10.0),
         (Mode::Ipip, [40.0, 50.0], 10.0),
@@ -97,42 +111,45 @@ pub(crate) fn targets(rows: &[Row], memory: Option<Memory>) -> Vec<Target> {
     ] {
         for (family, more) in [(Family::V4, 0.0), (Family::V6, more_v6)] {
             for (flows, most) in [(1, one), (MANY, many)] {
-                let (mode_name, family_name) = (mode.name(), family.name());
+                let subject = subject(who, mode, family);
                 let what = format!(
-                    "{mode_name} {family_name} over a bare program with the same changes, {}",
+                    "{subject}: over a bare program with the same changes, {}",
                     flows_in_words(flows)
                 );
-                targets.push(Target::most(
-                    what,
-                    "ns",
-                    most + more,
-                    found.over(mode, family, flows),
-                ));
+                let over = found.over(who, mode, family, flows);
+                targets.push(Target::most(what, "ns", most + more, over));
             }
         }
     }
-    for mode in [Mode::Dsr, Mode::Ipip, Mode::Gue, Mode::Nat] {
+}
+
+fn growths(found: &Found<'_>, who: Who, targets: &mut Vec<Target>) {
+    let modes: &[Mode] = match who {
+        Who::Guarded => &[Mode::Dsr, Mode::Ipip, Mode::Nat],
+        _ => &[Mode::Dsr, Mode::Ipip, Mode::Gue, Mode::Nat],
+    };
+    for mode in modes {
         for family in Family::ALL {
-            let (mode_name, family_name) = (mode.name(), family.name());
-            let what = format!("{mode_name} {family_name}: cost with 1M flows, by cost with one");
-            targets.push(Target::most(what, "×", 1.25, found.growth(mode, family)));
+            let what =
+                format!("{}: cost with 1M flows, by cost with one", subject(who, *mode, family));
+            targets.push(Target::most(what, "×", 1.25, found.growth(who, *mode, family)));
         }
     }
+}
+
+fn rates(found: &Found<'_>, who: Who, targets: &mut Vec<Target>) {
+    let (dsr, nat) = (subject(who, Mode::Dsr, Family::V4), subject(who, Mode::Nat, Family::V4));
     for (flows, least) in [(1, 0.65), (MANY, 0.6)] {
-        let what = format!("rate of dsr v4, by bare XDP_TX, {}", flows_in_words(flows));
-        let ratio = found.shunt(Mode::Dsr, Family::V4, flows).and_then(|row| row.ratio_to_bare);
-        targets.push(Target::least(what, "×", least, ratio));
+        let what = format!("{dsr}: rate, by bare XDP_TX, {}", flows_in_words(flows));
+        let row = found.row(who, Some(Mode::Dsr), Family::V4, flows);
+        targets.push(Target::least(what, "×", least, row.and_then(|row| row.ratio_to_bare)));
     }
     for (flows, least) in [(1, 3.0), (MANY, 10.0)] {
-        let what = format!("rate of nat v4, by DNAT of nftables, {}", flows_in_words(flows));
-        let nat = found.rate(Who::Shunt, Some(Mode::Nat), flows);
+        let what = format!("{nat}: rate, by DNAT of nftables, {}", flows_in_words(flows));
+        let nat = found.rate(who, Some(Mode::Nat), flows);
         let ratio = nat.zip(found.rate(Who::Nftables, None, flows)).map(|(a, b)| a / b);
         targets.push(Target::least(what, "×", least, ratio));
     }
-    let what = "memory of maps, 512 services of 100 backends".to_owned();
-    let mebibytes = memory.map(|memory| mebibytes(memory.with_all_rings()));
-    targets.push(Target::most(what, "MiB", MOST_MEMORY, mebibytes));
-    targets
 }
 
 /// Bytes in a larger unit.
