@@ -9,7 +9,9 @@
 mod atomic;
 mod frame;
 mod maps;
+mod new_flows;
 mod route;
+mod services;
 mod tables;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -1,12 +1,6 @@
 //! [`Tables`] over the maps.
 
-mod new_flows;
-
-use core::{
-    borrow::Borrow,
-    hint::cold_path,
-    ops::{Deref, DerefMut},
-};
+use core::ops::{Deref, DerefMut};
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST, btf_maps::lpm_trie::Key as Prefix, helpers, programs::XdpContext,
@@ -14,19 +8,17 @@ use aya_ebpf::{
 use lb_common::{
     abi::{
         AddrBe, Backend, Counter, Endpoint, Flow, FlowKey, FragmentKey, Limits, Origin, Ports,
-        Reason, Return, Scratch, ServerId, Service, ServiceRow, SourceBucket, SourceKey, Vlan,
+        Reason, Return, Scratch, ServerId, Service, SourceBucket, SourceKey, Vlan,
     },
     decide::{Added, Route, RouteQuery, Tables},
-    hash,
     limit::Rate,
-    limits::{CHUNK_SLOTS, ICMP_BURST, ICMP_INTERVAL, REASONS_PER_SERVICE, SERVICE_HASHES},
+    limits::{CHUNK_SLOTS, ICMP_BURST, ICMP_INTERVAL, REASONS_PER_SERVICE},
     parse::rare::Work,
     slot::{STAMP_WORD, Slot},
     time,
-    wire::pair,
 };
 
-use crate::{maps, route};
+use crate::{maps, new_flows, route, services, services::Key};
 
 /// The tables as a packet sees them.
 pub(crate) struct MapTables<'a> {
@@ -93,22 +85,12 @@ impl Tables for MapTables<'_> {
 
     #[inline(always)]
     fn service(&self, vip: &Endpoint) -> Option<&Service> {
-        let mut row = service_row(hash::vip(vip))?;
-        if !is_same(&row.vip, vip) {
-            // Another service has the same hash.
-            cold_path();
-            // SAFETY: only the daemon writes services; an entry that it replaces under our eyes is
-            // made of integers, each old or new.
-            let service = unsafe { maps::SERVICES.get(Key(*vip)) }?;
-            row = service_row(SERVICE_HASHES + service.id)?;
-        }
-        Some(&row.service)
+        services::at(vip)
     }
 
     #[inline(always)]
     fn service_by_id(&self, id: u32) -> Option<&Service> {
-        // `SERVICE_HASHES` and any id are few.
-        Some(&service_row(SERVICE_HASHES.wrapping_add(id))?.service)
+        services::by_id(id)
     }
 
     #[inline(always)]
@@ -371,43 +353,10 @@ impl Tables for MapTables<'_> {
     }
 }
 
-/// A copy of a key, made where a map is asked: so the common path, which asks none, need not keep the
-/// key on the stack. There the verifier wants accesses aligned, and the compiler writes neighbouring
-/// constants as one word.
-#[repr(align(8))]
-struct Key(Endpoint);
-
-impl Borrow<Endpoint> for Key {
-    #[inline(always)]
-    fn borrow(&self) -> &Endpoint {
-        &self.0
-    }
-}
-
-/// The row that a word of the service index names.
-#[inline(always)]
-fn service_row(word: u32) -> Option<&'static ServiceRow> {
-    match *maps::SERVICE_INDEX.get(word)? {
-        0 => None,
-        row => maps::SERVICE_ROWS.get(row),
-    }
-}
-
 /// A slot in its chunk.
 #[inline(always)]
 fn slot_at(index: u32) -> Option<*mut u64> {
     maps::RINGS.get_value_ptr_mut(index / CHUNK_SLOTS, &(index % CHUNK_SLOTS))
-}
-
-/// Compares by words as wide as can be; the derived comparison calls a function that compares by bytes.
-#[inline(always)]
-const fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
-    let ([one0, one1, one2, one3], [other0, other1, other2, other3]) = (one.addr_be, other.addr_be);
-    pair(one0, one1) == pair(other0, other1)
-        && pair(one2, one3) == pair(other2, other3)
-        && one.port_be == other.port_be
-        && one.protocol == other.protocol
-        && one.wide == other.wide
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use crate::{atomic, maps};
 const ATTEMPTS: usize = 4;
 
 #[inline(always)]
-pub(super) fn take_of_source(source: &SourceBucket, rate: Rate) -> bool {
+pub(crate) fn take_of_source(source: &SourceBucket, rate: Rate) -> bool {
     if let Some(word) = maps::SOURCE_BUCKETS.get_ptr_mut(source) {
         return take(word, rate);
     }
@@ -26,7 +26,7 @@ pub(super) fn take_of_source(source: &SourceBucket, rate: Rate) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn take_of_service(service: u32, rate: Rate) -> bool {
+pub(crate) fn take_of_service(service: u32, rate: Rate) -> bool {
     match maps::SERVICE_BUCKETS.get_ptr_mut(service) {
         Some(word) => take(word, rate),
         None => false,
@@ -54,14 +54,14 @@ fn now() -> u64 {
 }
 
 #[inline(always)]
-pub(super) fn turn(service: &Service) -> u32 {
+pub(crate) fn turn(service: &Service) -> u32 {
     let Some(taken) = maps::TURNS_TAKEN.get_ptr_mut(service.id) else { return 0 };
     // SAFETY: the pointer is into a map, whose values are aligned to eight bytes.
     whose(service, unsafe { atomic::fetch_add(taken, 1) })
 }
 
 #[inline(always)]
-pub(super) fn next_turn(service: &Service) -> u32 {
+pub(crate) fn next_turn(service: &Service) -> u32 {
     match maps::TURNS_TAKEN.get(service.id) {
         Some(taken) => whose(service, *taken),
         None => 0,
@@ -80,7 +80,7 @@ fn whose(service: &Service, taken: u64) -> u32 {
 
 /// Both parts change at their own times: their sum may be below zero for a moment.
 #[inline(always)]
-pub(super) fn flows(backend: u32) -> u64 {
+pub(crate) fn flows(backend: u32) -> u64 {
     let opened = maps::FLOWS_OPENED.get(backend).copied().unwrap_or_default();
     let counted = maps::FLOWS_COUNTED.get(backend).copied().unwrap_or_default();
     let flows = opened.wrapping_add(counted);
@@ -88,7 +88,7 @@ pub(super) fn flows(backend: u32) -> u64 {
 }
 
 #[inline(always)]
-pub(super) fn add_flows(backend: u32, by: i64) {
+pub(crate) fn add_flows(backend: u32, by: i64) {
     if let Some(opened) = maps::FLOWS_OPENED.get_ptr_mut(backend) {
         // SAFETY: as above.
         unsafe { atomic::fetch_add(opened.cast(), by.cast_unsigned()) };
