@@ -25,5 +25,6 @@ pub mod quic;
 pub mod rewrite;
 pub mod slot;
 pub mod time;
+pub mod trace;
 pub mod vlan;
 pub mod wire;

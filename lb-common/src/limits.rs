@@ -167,6 +167,48 @@ pub mod decap {
     pub const MAPS: [&str; 4] = [META, ADDRESSES, SOURCES, COUNTERS];
 }
 
+/// What `shunt trace` has of its own, in an object that is loaded while somebody looks.
+pub mod trace {
+    use super::Stage;
+
+    /// Name of the program that is attached in the place of [`PROGRAM`](super::PROGRAM) meanwhile.
+    pub const PROGRAM: &str = "shunt_trace";
+    /// Name of the program that reports a packet which was decided on.
+    pub const END_PROGRAM: &str = "shunt_trace_end";
+    /// Its place in the program table, behind those of the stages.
+    pub const END: u32 = 4;
+    const _: () = assert!(END as usize == Stage::ALL.len());
+    /// Bytes of a packet that are shown, each way: all headers, tunnels and quoted packets included.
+    pub const SNAP: usize = 256;
+    /// Bytes of the ring between program and daemon: some 6,000 packets.
+    pub const RING_BYTES: usize = 1 << 22;
+    /// Conditions on addresses and ports that a filter has at most.
+    pub const MAX_ENDS: usize = 4;
+
+    /// Which packets are wanted: [`Filter`](crate::trace::Filter).
+    pub const FILTER: &str = "TRACE_FILTER";
+    /// The packet at hand of each CPU: [`Capture`](crate::trace::Capture).
+    pub const CAPTURE: &str = "TRACE_CAPTURE";
+    /// Packets on their way to the daemon: [`Record`](crate::trace::Record).
+    pub const RING: &str = "TRACE_RING";
+    /// How many found no room there, of each CPU.
+    pub const LOST: &str = "TRACE_LOST";
+    /// The programs of the stages, and the one that reports.
+    pub const PROGRAMS: &str = "TRACE_PROGRAMS";
+    /// All maps.
+    pub const MAPS: [&str; 5] = [FILTER, CAPTURE, RING, LOST, PROGRAMS];
+
+    /// Name of the program of a stage in the object.
+    pub const fn stage_program(stage: Stage) -> &'static str {
+        match stage {
+            Stage::Read => "shunt_trace_read",
+            Stage::Balance => "shunt_trace_balance",
+            Stage::Icmp => "shunt_trace_icmp",
+            Stage::Refuse => "shunt_trace_refuse",
+        }
+    }
+}
+
 /// Names of the maps in the object, which are also the names of their pins.
 pub mod maps {
     /// Facts about the pinned set as a whole: [`Meta`](crate::abi::Meta).

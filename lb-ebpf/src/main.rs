@@ -21,7 +21,9 @@ use lb_common::{
     limits::Stage,
 };
 
-use crate::{frame::XdpFrame, tables::MapTables};
+use crate::{frame::XdpFrame, tables::Nobody};
+
+type MapTables<'a> = tables::MapTables<'a, Nobody>;
 
 /// Attached to every interface that packets for services, or replies of their backends, arrive on.
 #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]

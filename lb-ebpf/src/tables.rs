@@ -1,6 +1,9 @@
 //! [`Tables`] over the maps.
 
-use core::ops::{Deref, DerefMut};
+use core::{
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST, btf_maps::lpm_trie::Key as Prefix, helpers, programs::XdpContext,
@@ -20,17 +23,34 @@ use lb_common::{
 
 use crate::{maps, new_flows, route, services, services::Key};
 
-/// The tables as a packet sees them.
-pub(crate) struct MapTables<'a> {
+/// The tables as a packet sees them, and whoever is told what is counted.
+pub(crate) struct MapTables<'a, W = Nobody> {
     ctx: &'a XdpContext,
+    witness: PhantomData<W>,
 }
 
-impl<'a> MapTables<'a> {
+impl<'a, W: Witness> MapTables<'a, W> {
     #[inline(always)]
     pub(crate) const fn new(ctx: &'a XdpContext) -> Self {
-        Self { ctx }
+        Self { ctx, witness: PhantomData }
     }
 }
+
+/// Is told what is counted.
+pub(crate) trait Witness {
+    /// A packet was counted.
+    #[inline(always)]
+    fn counted(_service: u32, _reason: Reason) {}
+
+    /// A packet was sent to a backend.
+    #[inline(always)]
+    fn sent_to(_backend: u32) {}
+}
+
+/// Nobody is told.
+pub(crate) struct Nobody;
+
+impl Witness for Nobody {}
 
 /// This CPU's memory of some kind for the packet at hand.
 pub(crate) struct CpuMemory<M>(*mut M);
@@ -54,7 +74,7 @@ impl<M> DerefMut for CpuMemory<M> {
     }
 }
 
-impl Tables for MapTables<'_> {
+impl<W: Witness> Tables for MapTables<'_, W> {
     type FlowRef = *mut Flow;
     type ReturnRef = *mut Return;
     type Scratch = CpuMemory<Scratch>;
@@ -345,11 +365,13 @@ impl Tables for MapTables<'_> {
     fn count(&self, service: u32, reason: Reason, bytes: u64) {
         let index = service * REASONS_PER_SERVICE + reason as u32;
         add(maps::PACKET_COUNTERS.get_ptr_mut(index), bytes);
+        W::counted(service, reason);
     }
 
     #[inline(always)]
     fn count_backend(&self, backend: u32, bytes: u64) {
         add(maps::BACKEND_COUNTERS.get_ptr_mut(backend), bytes);
+        W::sent_to(backend);
     }
 }
 

@@ -7,11 +7,16 @@ pub mod client;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod server;
+pub mod trace;
 pub mod types;
 
-use tokio::sync::oneshot;
+use hyper::body::Bytes;
+use tokio::sync::{mpsc, oneshot};
 
-use self::types::{Apply, Changed, FlowView, Status};
+use self::{
+    trace::TraceQuery,
+    types::{Apply, Changed, FlowView, Status},
+};
 use crate::model::{Change, FlowQuery, Name, Prefix, Rule};
 
 /// Largest body of a call, in bytes: a configuration with every table full is smaller.
@@ -40,6 +45,13 @@ pub enum Request {
         list: Rule,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Vec<Prefix>, RequestError>>,
+    },
+    /// What becomes of packets, as it happens.
+    Trace {
+        /// Which packets.
+        query: TraceQuery,
+        /// Where the answer goes: the lines that are still to come.
+        reply: oneshot::Sender<Result<mpsc::Receiver<Bytes>, RequestError>>,
     },
     /// Changes to make, all or none.
     Change {

@@ -19,6 +19,7 @@ mod problems;
 mod refused;
 mod state;
 mod sweep;
+mod trace;
 mod view;
 mod vips;
 
@@ -125,7 +126,9 @@ async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
     let (sender, requests) = mpsc::channel(64);
     let api = tokio::spawn(server::serve(listener, sender));
     info!("ready; the API is on {}", configured.daemon.admin.display());
-    events(&mut controller, requests, changes, reports).await?;
+    let ended = events(&mut controller, requests, changes, reports).await;
+    controller.end_trace("the daemon is ending");
+    ended?;
     // Whoever has been answered shall get the answer.
     _ = time::timeout(Duration::from_secs(1), api).await;
     Ok(())
@@ -186,6 +189,7 @@ async fn events(
                 pause = SETTLE.max(started.elapsed() * REFRESH_SHARE);
                 refresh_at = Instant::now() + REFRESH;
             }
+            step = controller.tracing.next() => controller.traced(step),
             step = sweeps.next() => {
                 let done = match step {
                     Step::Begin => match controller.sweep_work() {

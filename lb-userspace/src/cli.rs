@@ -21,6 +21,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     ffi::OsString,
@@ -74,7 +75,7 @@ impl Outcome {
 /// Reads the command line. When it is wrong or asks for help, that has been printed, and the exit
 /// code comes back.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    Cli::try_parse_from(args).map_err(|error| {
+    Cli::try_parse_from(args).and_then(Cli::checked).map_err(|error| {
         if error.kind() == error::ErrorKind::ValueValidation {
             // The message of our own parsers says it all; clap would add a paragraph on --help.
             let message = error.to_string();
@@ -122,7 +123,11 @@ fn explain(error: &anyhow::Error) -> String {
 /// Writes everything, and says whether the reader wants more. One that has seen enough, as in
 /// `shunt status | head`, is no failure.
 fn print(out: &mut dyn Write, text: &str) -> anyhow::Result<bool> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    print_bytes(out, text.as_bytes())
+}
+
+fn print_bytes(out: &mut dyn Write, bytes: &[u8]) -> anyhow::Result<bool> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         result => result.map(|()| true).context("cannot write to standard output"),
     }
@@ -142,6 +147,7 @@ fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Out
             wait(drops::drops(&client, service.as_ref(), all, output.json))
         }
         Command::Flow(args) => wait(flow::flow(&client, &args)),
+        Command::Trace(args) => wait(trace::trace(&client, &args, out)),
         Command::Service(ServiceCommand::List { output }) => {
             wait(service::list(&client, output.json))
         }

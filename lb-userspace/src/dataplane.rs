@@ -15,6 +15,7 @@ pub mod pins;
 pub mod probe;
 mod sweeper;
 mod tables;
+mod trace;
 
 use std::{
     io,
@@ -35,8 +36,11 @@ use rustix::fd::OwnedFd;
 use thiserror::Error;
 use tracing::debug;
 
-pub use self::sweeper::{Slots, Sweeper};
 use self::tables::Maps;
+pub use self::{
+    sweeper::{Slots, Sweeper},
+    trace::{Ring, Twins},
+};
 use crate::reconcile::{Image, Op};
 
 /// Why the program or its maps could not be had or changed.
@@ -91,6 +95,23 @@ pub enum DataplaneError {
         /// The system's reason.
         #[source]
         source: io::Error,
+    },
+    /// The verifier refused the programs of a trace.
+    #[error(
+        "the kernel refuses to load the programs that trace packets: {source}; Linux 5.18 or later is needed for that, and SHUNT_LOG=debug shows what its verifier says"
+    )]
+    Twins {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The program of a link could not be replaced.
+    #[error("cannot replace the program on {interface}: {reason}")]
+    Replace {
+        /// The interface.
+        interface: String,
+        /// The reason.
+        reason: String,
     },
     /// A map could not be read or written.
     #[error("cannot access map {name}: {source}")]
@@ -151,6 +172,8 @@ pub struct Dataplane {
     /// Keeps the program loaded.
     ebpf: Ebpf,
     maps: Maps,
+    /// While packets are traced.
+    twins: Option<Twins>,
     pin_dir: PathBuf,
     /// Held for as long as this daemon owns the pins.
     _lock: OwnedFd,
@@ -169,7 +192,8 @@ impl Dataplane {
             .load(object::OBJECT)
             .map_err(|source| DataplaneError::Load { source: Box::new(source) })?;
         let maps = Maps::take(&mut ebpf)?;
-        let mut dataplane = Self { ebpf, maps, pin_dir: pin_dir.to_owned(), _lock: lock };
+        let pin_dir = pin_dir.to_owned();
+        let mut dataplane = Self { ebpf, maps, twins: None, pin_dir, _lock: lock };
         load(dataplane.program()?)?;
         dataplane.maps.write_version()?;
         dataplane.hand_over()?;

@@ -1,5 +1,6 @@
 //! Calls the API of a running daemon.
 
+mod lines;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::{net::UnixStream, time};
 
+pub use self::lines::Lines;
 use super::{BODY_LIMIT, types::Refusal};
 
 /// How long a call may take altogether. The longest is a full configuration being applied.
@@ -155,9 +157,13 @@ impl Client {
         if status == StatusCode::OK {
             return serde_json::from_slice(&body).map_err(|error| self.protocol(&error));
         }
-        match serde_json::from_slice(&body) {
-            Ok(Refusal { errors }) => Err(ClientError::Refused { status, errors }),
-            Err(_) => Err(self.protocol(&format!("status {status}"))),
+        Err(self.refused(status, &body))
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        match serde_json::from_slice(body) {
+            Ok(Refusal { errors }) => ClientError::Refused { status, errors },
+            Err(_) => self.protocol(&format!("status {status}")),
         }
     }
 
@@ -167,6 +173,19 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
+        let answer = self.open(method, path, body).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|error| self.protocol(&error))?;
+        Ok((status, body.to_bytes()))
+    }
+
+    /// Sends a request; the answer's body is still to come.
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unconnected(e))?;
         let request = Request::builder()
             .method(method)
@@ -196,11 +215,9 @@ impl Client {
 async fn converse(
     stream: UnixStream,
     request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Bytes), hyper::Error> {
+) -> Result<Response<Incoming>, hyper::Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends by itself when `sender` is dropped; its errors reach us through the answer.
     tokio::spawn(connection);
-    let answer: Response<Incoming> = sender.send_request(request).await?;
-    let status = answer.status();
-    Ok((status, answer.into_body().collect().await?.to_bytes()))
+    sender.send_request(request).await
 }

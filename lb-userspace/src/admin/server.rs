@@ -9,6 +9,7 @@ mod body;
 mod query;
 mod route;
 mod socket;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 pub use self::socket::{BindError, bind};
+use self::stream::Streaming;
 use super::Request;
 
 /// Connections served at a time.
@@ -101,9 +103,12 @@ async fn accept(
 }
 
 async fn connection(stream: UnixStream, requests: mpsc::Sender<Request>, patience: Patience) {
+    let streaming = Streaming::default();
     let service = service_fn(|call| {
-        let requests = &requests;
-        async move { Ok::<_, Infallible>(answer::answer(call, requests, patience.body).await) }
+        let (requests, streaming) = (&requests, &streaming);
+        async move {
+            Ok::<_, Infallible>(answer::answer(call, requests, patience.body, streaming).await)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -118,7 +123,7 @@ async fn connection(stream: UnixStream, requests: mpsc::Sender<Request>, patienc
             return;
         }
         () = requests.closed() => {}
-        () = time::sleep(patience.connection) => {}
+        () = streaming.grows_old(patience.connection) => {}
     }
     served.as_mut().graceful_shutdown();
     _ = time::timeout(patience.farewell, served).await;

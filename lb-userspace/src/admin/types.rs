@@ -1,5 +1,7 @@
 //! What the API says and accepts: the JSON bodies of `/v1`.
 
+mod trace;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
@@ -8,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use self::trace::{FrameView, TraceEvent, TracedPacket};
 use crate::model::{
     Affinity, AttachMode, BackendState, FlowLimit, Forward, Health, Name, NoBackend, PortRange,
     Prefix, Scheduler, SourcePrefix, Tracking, Udp, Vip, Weight,

@@ -1,6 +1,7 @@
 //! The owner of everything that changes: configuration, tables, attachments, addresses.
 
 mod sweeping;
+mod tracer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +18,9 @@ use super::{
     journal::Journal,
     problems,
     refused::{self, Refused},
-    sweep, view,
+    sweep,
+    trace::Tracing,
+    view,
     vips::Vips,
 };
 use crate::{
@@ -79,6 +82,8 @@ pub(super) struct Controller {
     /// New flows that services had no room for.
     refused: Refused,
     pub(super) started: Instant,
+    /// Whoever traces packets.
+    pub(super) tracing: Tracing,
     netlink: Netlink,
     journal: Journal,
     vips: Vips,
@@ -112,6 +117,7 @@ impl Controller {
             remembered: 0,
             refused: Refused::default(),
             started: Instant::now(),
+            tracing: Tracing::default(),
             netlink,
             journal,
             vips,
@@ -208,6 +214,7 @@ impl Controller {
             Request::Sources { service, list, reply } => {
                 answer(reply, self.sources(&service, list));
             }
+            Request::Trace { query, reply } => self.begin_trace(&query, reply),
             Request::Change { changes, reply } => answer(reply, self.change(&changes).await),
             Request::Apply { apply, reply } => answer(reply, self.apply(&apply).await),
             Request::Detach { reply } => {

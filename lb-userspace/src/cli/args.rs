@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use lb_common::limits::decap::DEFAULT_PIN_DIR;
 
 use crate::{
+    admin::trace::{TraceError, TraceQuery},
     config::DEFAULT_ADMIN,
     model::{AttachMode, Name, Prefix, Vip, Weight, names},
 };
@@ -41,6 +42,18 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Cli {
+    /// Refuses what no single argument shows to be wrong.
+    pub(super) fn checked(self) -> Result<Self, clap::Error> {
+        if let Command::Trace(args) = &self.command
+            && let Err(error) = args.query()
+        {
+            return Err(clap::Error::raw(ErrorKind::ValueValidation, error));
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +109,15 @@ pub(super) enum Command {
     /// Asks the loaded program itself, by a test run that changes nothing. The exit code is 1 if the
     /// flow gets no backend.
     Flow(FlowArgs),
+    /// Show what becomes of packets, as it happens
+    ///
+    /// Prints a line a packet until interrupted: how it arrived, what was done with it and why, and how
+    /// it left. FILTER says which packets, and all of its conditions must hold: `service NAME`,
+    /// `backend ADDR:PORT`, `host ADDR` (or a prefix, such as 192.0.2.0/24), `src ADDR`, `dst ADDR`,
+    /// `port N`, `src port N`, `dst port N`, `reason NAME` (as `shunt drops` shows them), `tcp`, `udp`,
+    /// `icmp`, `dropped`, `passed`, `forwarded`. Addresses and ports are those of the packet as it
+    /// arrived or as it left. While a trace runs, packets cost more.
+    Trace(TraceArgs),
     /// Look at services, and change who may connect
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -291,6 +313,30 @@ pub(super) struct FlowArgs {
     pub(super) opening: bool,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// Of `shunt trace`.
+#[derive(Debug, Args)]
+pub(super) struct TraceArgs {
+    /// Conditions on packets, such as `service web dropped`; without any, all packets are shown
+    pub(super) filter: Vec<String>,
+    /// Write the packets into a pcapng file, too, as they arrived and as they left; `-` writes it to
+    /// standard output instead of the lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) pcap: Option<PathBuf>,
+    /// End after so many packets
+    #[arg(long, value_name = "N", value_parser = values::times, allow_negative_numbers = true)]
+    pub(super) count: Option<NonZeroU64>,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl TraceArgs {
+    /// What the filter says.
+    fn query(&self) -> Result<TraceQuery, TraceError> {
+        TraceQuery::of_words(self.filter.iter().map(String::as_str))
+    }
 }
 
 /// Of `shunt decap`.

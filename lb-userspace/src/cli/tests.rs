@@ -1,9 +1,9 @@
 //! Tests of the command line.
 
-mod commands;
+pub(super) mod commands;
 mod decap;
 mod drops;
 mod flow;
-mod golden;
+pub(super) mod golden;
 mod stats;
 mod usage;

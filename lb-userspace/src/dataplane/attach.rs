@@ -26,6 +26,17 @@ impl Dataplane {
         place: &Place<'_>,
         mode: AttachMode,
     ) -> Result<Option<AttachMode>, DataplaneError> {
+        let attached = self.attach_program(place, mode)?;
+        // If that fails it is logged, and nothing else is wrong.
+        _ = self.trace_on(place.name);
+        Ok(attached)
+    }
+
+    fn attach_program(
+        &mut self,
+        place: &Place<'_>,
+        mode: AttachMode,
+    ) -> Result<Option<AttachMode>, DataplaneError> {
         let pin = pins::link_path(&self.pin_dir, place.name);
         let program = self.program()?;
         if take_over(program, place.name, &pin) {
@@ -101,7 +112,8 @@ pub(super) fn take_over(program: &mut Xdp, interface: &str, pin: &Path) -> bool 
     replaced.is_ok()
 }
 
-fn replace_program(program: &mut Xdp, pinned: PinnedLink) -> Result<(), String> {
+/// Puts a program into a link.
+pub(super) fn replace_program(program: &mut Xdp, pinned: PinnedLink) -> Result<(), String> {
     let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| error.to_string())?;
     let id = program.attach_to_link(link).map_err(|error| reason(&error))?;
     // The pin keeps the link; ours would detach when the daemon ends.

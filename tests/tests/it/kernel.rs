@@ -32,6 +32,7 @@ mod object;
 mod packet;
 mod schedulers;
 mod services;
+mod trace;
 
 /// Whether programs can be loaded and networks be made. If not, the reason is printed.
 fn kernel_is_ready() -> bool {

@@ -34,6 +34,7 @@ mod scene;
 mod scheduling;
 mod sources;
 mod tables;
+mod trace;
 mod transfers;
 mod ttl;
 mod tunnels;

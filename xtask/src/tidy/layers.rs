@@ -47,6 +47,8 @@ const LB_COMMON: &[Layer] = &[
             "quic", "time", "vlan", "limit",
         ],
     ),
+    // What `shunt trace` is told of a packet that was decided on.
+    ("trace", &["limits", "abi", "wire"]),
     // The backend's end of `ipip` and `gue`, which shares nothing with the balancer's decisions.
     ("decap", &["limits", "abi", "wire", "parse", "csum", "rewrite", "host"]),
     // Frames and tables in ordinary memory, for the host.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request as Call, Response, StatusCode,
     body::{Bytes, Incoming},
@@ -11,7 +11,11 @@ use hyper::{
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{body, query, route::Route};
+use super::{
+    body, query,
+    route::Route,
+    stream::{Body, Streaming},
+};
 use crate::{
     admin::{
         Request, RequestError,
@@ -21,6 +25,14 @@ use crate::{
 };
 
 type Requests = mpsc::Sender<Request>;
+
+/// What a call comes to.
+enum Answer {
+    /// JSON, whole.
+    Json(Vec<u8>),
+    /// Lines of JSON, as they come.
+    Lines(mpsc::Receiver<Bytes>),
+}
 
 /// A refusal on its way to the client.
 #[derive(Debug)]
@@ -56,7 +68,7 @@ impl Rejection {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
     }
 
-    fn into_response(self) -> Response<Full<Bytes>> {
+    fn into_response(self) -> Response<Body> {
         let refusal = Refusal { errors: self.errors };
         // A list of strings can always be written.
         let mut response = respond(self.status, serde_json::to_vec(&refusal).unwrap_or_default());
@@ -88,15 +100,17 @@ pub(super) async fn answer(
     call: Call<Incoming>,
     requests: &Requests,
     patience: Duration,
-) -> Response<Full<Bytes>> {
+    streaming: &Streaming,
+) -> Response<Body> {
     match dispatch(call, requests, patience).await {
-        Ok(json) => respond(StatusCode::OK, json),
+        Ok(Answer::Json(json)) => respond(StatusCode::OK, json),
+        Ok(Answer::Lines(lines)) => streaming.respond(lines),
         Err(rejection) => rejection.into_response(),
     }
 }
 
-fn respond(status: StatusCode, json: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(json));
+fn respond(status: StatusCode, json: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Full::from(json).boxed_unsync());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -106,7 +120,7 @@ async fn dispatch(
     call: Call<Incoming>,
     requests: &Requests,
     patience: Duration,
-) -> Result<Vec<u8>, Rejection> {
+) -> Result<Answer, Rejection> {
     let route = Route::parse(call.uri().path())?;
     route.check(call.method())?;
     let posted = call.method() == Method::POST;
@@ -138,6 +152,11 @@ async fn dispatch(
             let query = query::flow(asked.as_deref())?;
             json(&ask(requests, |reply| Request::Flow { query, reply }).await??)
         }
+        Route::Trace => {
+            let query = query::trace(asked.as_deref())?;
+            let lines = ask(requests, |reply| Request::Trace { query, reply }).await??;
+            Ok(Answer::Lines(lines))
+        }
         Route::Changes => json(&change(requests, body::read(body, patience).await?).await?),
         Route::Apply => {
             let apply = body::read(body, patience).await?;
@@ -147,8 +166,8 @@ async fn dispatch(
     }
 }
 
-fn json(view: &impl Serialize) -> Result<Vec<u8>, Rejection> {
-    serde_json::to_vec(view).map_err(|error| {
+fn json(view: &impl Serialize) -> Result<Answer, Rejection> {
+    serde_json::to_vec(view).map(Answer::Json).map_err(|error| {
         let error = format!("the answer cannot be written: {error}; please report this");
         Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, error)
     })

@@ -3,7 +3,10 @@
 use std::{fmt::Display, net::SocketAddr};
 
 use super::{answer::Rejection, route::decoded};
-use crate::model::{FlowQuery, Vip, names};
+use crate::{
+    admin::trace::TraceQuery,
+    model::{FlowQuery, Vip, names},
+};
 
 /// How a question about a flow is written.
 const FLOW: &str = "/v1/flow?from=IP:PORT&to=IP:PORT/PROTOCOL[&opening=true]";
@@ -20,6 +23,23 @@ pub(super) fn flow(query: Option<&str>) -> Result<FlowQuery, Rejection> {
     let to = given.to.ok_or_else(|| missing("to"))?;
     FlowQuery::new(from, to, given.opening.unwrap_or(false))
         .map_err(|error| Rejection::malformed(error.to_string()))
+}
+
+/// Reads the query of `/v1/trace`, percent escapes included.
+pub(super) fn trace(query: Option<&str>) -> Result<TraceQuery, Rejection> {
+    let mut filter = None;
+    for parameter in query.unwrap_or_default().split('&').filter(|it| !it.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if decode(name)? != "filter" {
+            return Err(Rejection::malformed(format!(
+                "`{name}` is no parameter of /v1/trace; write /v1/trace[?filter=WORDS]"
+            )));
+        }
+        if filter.replace(decode(value)?).is_some() {
+            return Err(Rejection::malformed("`filter` stands twice in the query".to_owned()));
+        }
+    }
+    read("filter", filter.unwrap_or_default().parse())
 }
 
 /// What has been read of a query.

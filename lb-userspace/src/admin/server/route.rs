@@ -28,6 +28,8 @@ pub(super) enum Route {
     Backend(Name, SocketAddr),
     /// `/v1/flow`
     Flow,
+    /// `/v1/trace`
+    Trace,
     /// `/v1/changes`
     Changes,
     /// `/v1/apply`
@@ -59,6 +61,7 @@ impl Route {
                 Self::Backend(name("pool", pool)?, backend(address)?)
             }
             ["v1", "flow"] => Self::Flow,
+            ["v1", "trace"] => Self::Trace,
             ["v1", "changes"] => Self::Changes,
             ["v1", "apply"] => Self::Apply,
             ["v1", "detach"] => Self::Detach,
@@ -80,7 +83,8 @@ impl Route {
             | Self::Sources(..)
             | Self::Pools
             | Self::Pool(_)
-            | Self::Flow => "GET",
+            | Self::Flow
+            | Self::Trace => "GET",
             Self::Backends(_) => "GET, POST",
             Self::Backend(..) => "PATCH, DELETE",
             Self::Changes | Self::Apply | Self::Detach => "POST",

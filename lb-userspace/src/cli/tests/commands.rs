@@ -27,7 +27,7 @@ const DAEMON: cli::Daemon = cli::Daemon {
 };
 
 /// Carries out a command line against a socket; what it writes on the way comes first in the outcome.
-pub(super) async fn shunt(socket: &Path, line: &str) -> anyhow::Result<Outcome> {
+pub(in crate::cli) async fn shunt(socket: &Path, line: &str) -> anyhow::Result<Outcome> {
     let (written, outcome) = shunt_into(Vec::new(), socket, line).await;
     let mut outcome = outcome?;
     outcome.out.insert_str(0, std::str::from_utf8(&written).unwrap());
@@ -50,7 +50,7 @@ pub(super) async fn shunt_into<W: Write + Send + 'static>(
     task::spawn_blocking(work).await.unwrap()
 }
 
-pub(super) async fn failure(daemon: &Daemon, line: &str) -> String {
+pub(in crate::cli) async fn failure(daemon: &Daemon, line: &str) -> String {
     explain(&shunt(&daemon.socket, line).await.unwrap_err())
 }
 

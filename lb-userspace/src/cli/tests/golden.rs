@@ -13,7 +13,7 @@ use crate::{
     model::{Forward, PortRange},
 };
 
-pub(super) fn assert_golden(name: &str, actual: &str) {
+pub(in crate::cli) fn assert_golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/tests/golden").join(name);
     if env::var_os("SHUNT_WRITE_GOLDEN").is_some() {
         fs::write(&path, actual).unwrap();

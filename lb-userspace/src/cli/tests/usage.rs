@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use crate::cli::{Cli, explain, generate};
 
 fn read(line: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(line.split(' '))
+    Cli::try_parse_from(line.split(' ')).and_then(Cli::checked)
 }
 
 #[test]
@@ -31,6 +31,9 @@ fn every_command_is_understood() {
         "shunt drops web --all --json",
         "shunt flow 198.51.100.7:40000 192.0.2.10:80/tcp --opening --json",
         "shunt flow [2001:db8:1::7]:40000 [2001:db8::10]:53/udp",
+        "shunt trace",
+        "shunt trace service web dropped --json --count 10",
+        "shunt trace host 198.51.100.0/24 and port 80 --pcap /tmp/a.pcapng",
         "shunt service list --json",
         "shunt service show web --json",
         "shunt pool list",
@@ -79,6 +82,12 @@ fn malformed_arguments_get_one_line_that_says_what_to_do() {
             "`client:1` is not the address of a client: write",
         ),
         ("shunt flow 198.51.100.7:40000 192.0.2.10:80", "is not a service address: write ADDRESS"),
+        (
+            "shunt trace servce web",
+            "`servce` is no condition of a filter (did you mean `service`?)",
+        ),
+        ("shunt trace port http", "`port` in the filter: `http` is no port"),
+        ("shunt trace --count 0", "give a whole number that is not 0"),
         ("shunt decap eth/0", "`eth/0`"),
         ("shunt decap eth0 --mode skb", "write `auto`, `native` or `generic`"),
         ("shunt decap eth0 --from web", "write an address, such as"),
@@ -112,6 +121,10 @@ fn wrong_usage_is_exit_code_two() {
         "shunt stats web dns",
         "shunt stats --count 3",
         "shunt drops --interval 1s",
+        "shunt trace --interval 1s",
+        "shunt trace servce web",
+        "shunt trace host",
+        "shunt trace --count 0",
         "shunt decap",
         "shunt decap eth0 eth1",
         "shunt decap eth0 --json",

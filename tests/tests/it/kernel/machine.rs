@@ -23,6 +23,9 @@ use super::{
 };
 
 pub(super) mod tables;
+mod traced;
+
+pub(super) use self::traced::{Traced, load as load_twins, names as twins};
 
 /// Room for the frame to grow: more than any outer header needs.
 const SPARE: usize = 128;
@@ -33,6 +36,8 @@ pub(crate) struct Machine {
     interfaces: DevMapHash<MapData>,
     tables: Tables,
     links: Links,
+    /// Name of the program that packets meet first.
+    attached: &'static str,
     /// Empties itself when its last handle goes.
     _programs: ProgramArray<MapData>,
 }
@@ -62,7 +67,8 @@ impl Machine {
         let tables = Tables::new(&mut ebpf, rows)?;
         let interfaces = take(&mut ebpf, maps::INTERFACES)?.try_into()?;
         let programs = stages(&mut ebpf)?;
-        Ok(Self { ebpf, interfaces, tables, links, _programs: programs })
+        let attached = PROGRAM;
+        Ok(Self { ebpf, interfaces, tables, links, attached, _programs: programs })
     }
 
     /// What becomes of the frame in the kernel, with tables as new.
@@ -131,7 +137,8 @@ impl Machine {
     }
 
     fn test_run(&self, ingress: u32, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
-        let program: &Xdp = self.ebpf.program(PROGRAM).context("no such program")?.try_into()?;
+        let program = self.ebpf.program(self.attached).context("no such program")?;
+        let program: &Xdp = program.try_into()?;
         test_run(program, ingress, frame)
     }
 }

@@ -18,7 +18,7 @@ use lb_common::{
         Stage, maps,
     },
 };
-use lb_userspace::dataplane::object::{DECAP_OBJECT, OBJECT};
+use lb_userspace::dataplane::object::{DECAP_OBJECT, OBJECT, TRACE_OBJECT};
 
 use super::{kernel_is_ready, machine};
 
@@ -134,7 +134,9 @@ fn the_maps_are_those_of_the_abi() -> Result<()> {
 /// handler in its place, an endless loop.
 #[test]
 fn no_panic_is_in_the_objects() {
-    for (name, object) in [("shunt-xdp", OBJECT), ("shunt-decap", DECAP_OBJECT)] {
+    let objects =
+        [("shunt-xdp", OBJECT), ("shunt-decap", DECAP_OBJECT), ("shunt-trace", TRACE_OBJECT)];
+    for (name, object) in objects {
         let strings =
             object.split(|byte| *byte == 0).filter_map(|bytes| str::from_utf8(bytes).ok());
         // In debug information the name of the module may stand without any function of it.
