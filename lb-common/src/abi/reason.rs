@@ -58,7 +58,7 @@ reasons! {
     /// Why a packet got its verdict. The code is the column in the packet counters.
     enum Reason;
 
-    /// Sent to the backend that owns its slot.
+    /// Sent to the backend that its flow belongs to.
     Forwarded = 0, "forwarded";
     /// A reply of a backend, sent to the client with the address of the service as its source.
     Returned = 1, "returned";

@@ -1,5 +1,6 @@
 //! The owner of everything that changes: configuration, tables, attachments, addresses.
 
+mod answers;
 mod sweeping;
 mod tracer;
 
@@ -10,9 +11,9 @@ use std::{
 };
 
 use anyhow::Result;
-use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use self::answers::{answer, failure, lines, refusal};
 use super::{
     dead, flow,
     journal::Journal,
@@ -36,10 +37,7 @@ use crate::{
         probe,
     },
     health::{self, Checks, Report},
-    model::{
-        AttachMode, Change, ChangeError, Desired, FlowQuery, Name, Prefix, Rule,
-        access::AccessError,
-    },
+    model::{AttachMode, Change, Desired, FlowQuery},
     reconcile::{
         self, Image,
         compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
@@ -240,12 +238,6 @@ impl Controller {
         Ok(flow::view(query, &said, &self.image, &self.desired))
     }
 
-    fn sources(&self, service: &Name, list: Rule) -> Result<Vec<Prefix>, RequestError> {
-        let found = self.desired.services.get(service);
-        let unknown = || refusal(&ChangeError::UnknownService { service: service.clone() });
-        Ok(found.ok_or_else(unknown)?.access.list(list).collect())
-    }
-
     async fn problems(&self) -> Vec<String> {
         let local = self.netlink.addresses().await.unwrap_or_default();
         let mut found = problems::problems(&self.desired, &self.links, &self.next_hops, &local);
@@ -261,7 +253,7 @@ impl Controller {
         self.journal.append(changes).map_err(failure)?;
         if let Err(error) = self.bring_about(&next).await {
             self.return_to_present().await;
-            self.journal.take_back(changes.len()).map_err(failure)?;
+            self.journal.take_back().map_err(failure)?;
             return Err(failure(error));
         }
         self.desired = next;
@@ -391,33 +383,4 @@ impl Controller {
 fn targets(next_hops: &NextHops) -> Targets {
     let known = next_hops.iter().filter_map(|(address, hop)| Some((*address, hop.as_ref().ok()?)));
     known.map(|(address, hop)| (address, hop.target)).collect()
-}
-
-/// Whoever asked may have gone in the meantime.
-fn answer<T>(reply: oneshot::Sender<T>, answer: T) {
-    _ = reply.send(answer);
-}
-
-fn refusal(error: &ChangeError) -> RequestError {
-    let message = error.to_string();
-    match error {
-        ChangeError::UnknownPool { .. }
-        | ChangeError::UnknownBackend { .. }
-        | ChangeError::UnknownService { .. }
-        | ChangeError::Access { source: AccessError::Absent { .. }, .. } => {
-            RequestError::NotFound(message)
-        }
-        ChangeError::DuplicateBackend { .. } | ChangeError::Access { .. } => {
-            RequestError::Conflict(message)
-        }
-        ChangeError::Rule { .. } => RequestError::Invalid(vec![message]),
-    }
-}
-
-fn lines(text: &str) -> RequestError {
-    RequestError::Invalid(text.lines().map(str::to_owned).collect())
-}
-
-fn failure(error: impl Into<anyhow::Error>) -> RequestError {
-    RequestError::Failed(format!("{:#}", error.into()))
 }

@@ -56,7 +56,7 @@ pub(super) fn pool_down(pool: &Name, fails_open: bool) -> String {
         )
     } else {
         format!(
-            "all enabled backends of pool {pool} are down, so its packets are dropped; look at the backends, the way to them, and the check"
+            "all enabled backends of pool {pool} are down, so its services have none (their `no-backend` says what becomes of packets); look at the backends, the way to them, and the check"
         )
     }
 }

@@ -153,7 +153,7 @@ impl Options {
 
     fn lists(&self) -> Result<BTreeMap<u32, Arc<Rules>>, DataplaneError> {
         let mut lists: BTreeMap<u32, Rules> = BTreeMap::new();
-        for entry in self.sources.iter() {
+        for entry in &self.sources {
             let (key, rule) = entry.map_err(failed(maps::SOURCES))?;
             let rule = if rule == SourceRule::Allow as u32 { Rule::Allow } else { Rule::Deny };
             if let Some((list, prefix)) = listed(key.prefix_len(), &key.data()) {

@@ -36,6 +36,7 @@ impl Rule {
     }
 
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Allow => Self::Deny,
@@ -105,14 +106,6 @@ pub enum AccessError {
         /// The prefix.
         prefix: Prefix,
     },
-    /// It is the last one.
-    #[error(
-        "{prefix} is the last prefix of `allow`, without which everybody would be served; add another one first, or take `allow` out of the file and `shunt apply` it"
-    )]
-    Last {
-        /// The prefix.
-        prefix: Prefix,
-    },
 }
 
 impl Access {
@@ -161,9 +154,6 @@ impl Access {
     pub fn remove(&mut self, rule: Rule, prefix: Prefix) -> Result<(), AccessError> {
         if self.rules(prefix.address().is_ipv4()).get(&prefix) != Some(&rule) {
             return Err(AccessError::Absent { prefix, rule });
-        }
-        if rule == Rule::Allow && self.allowed == 1 {
-            return Err(AccessError::Last { prefix });
         }
         self.rules_of(prefix).remove(&prefix);
         self.allowed -= usize::from(rule == Rule::Allow);

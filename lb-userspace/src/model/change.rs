@@ -112,6 +112,14 @@ pub enum ChangeError {
         #[source]
         source: AccessError,
     },
+    /// The last prefix that is allowed would go.
+    #[error(
+        "service `{service}`: without the last prefix of `allow`, everybody would be served; leave one there, or take `allow` out of the file and `shunt apply` it"
+    )]
+    LastAllowed {
+        /// The service.
+        service: Name,
+    },
     /// The change would break a rule.
     #[error("{message}")]
     Rule {
@@ -126,6 +134,12 @@ impl Desired {
         let mut desired = self.clone();
         for change in changes {
             desired.make(change)?;
+        }
+        for (name, service) in &desired.services {
+            let allowed = self.services.get(name).is_some_and(|old| old.access.allows());
+            if allowed && !service.access.allows() {
+                return Err(ChangeError::LastAllowed { service: name.clone() });
+            }
         }
         match rules::problems(&desired).into_iter().next() {
             Some(problem) => Err(ChangeError::Rule { message: problem.message }),

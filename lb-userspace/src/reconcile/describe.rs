@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edit, difference};
 use crate::model::{
-    AttachMode, Backend, BackendState, Desired, Name, Pool, PortRange, Rule, Service, duration,
+    Affinity, AttachMode, Backend, BackendState, Desired, Name, NoBackend, Pool, PortRange, Rule,
+    Scheduler, Service, Tracking, Udp, duration,
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -109,11 +110,11 @@ fn service(service: &Service) -> String {
         said.push(format!("ports {source_ports}"));
     }
     let words = [
-        ("udp", service.udp.name(), service.udp == Default::default()),
-        ("tracking", service.tracking.name(), service.tracking == Default::default()),
-        ("scheduler", service.scheduler.name(), service.scheduler == Default::default()),
-        ("affinity", service.affinity.name(), service.affinity == Default::default()),
-        ("no-backend", service.no_backend.name(), service.no_backend == Default::default()),
+        ("udp", service.udp.name(), service.udp == Udp::default()),
+        ("tracking", service.tracking.name(), service.tracking == Tracking::default()),
+        ("scheduler", service.scheduler.name(), service.scheduler == Scheduler::default()),
+        ("affinity", service.affinity.name(), service.affinity == Affinity::default()),
+        ("no-backend", service.no_backend.name(), service.no_backend == NoBackend::default()),
     ];
     let words = words.into_iter().filter(|(.., is_default)| !is_default);
     said.extend(words.map(|(key, value, _)| format!("{key} {value}")));

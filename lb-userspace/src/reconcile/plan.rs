@@ -56,8 +56,8 @@ pub fn plan(before: &Image, after: &Image) -> Vec<Op> {
     let mut ops: Vec<Op> = new.map(|ifindex| Op::PutInterface(*ifindex)).collect();
     let mut last = Vec::new();
     let all = [
-        tags, vlans, backends, origins, servers, rings, lists, filter, turns, weights, limits,
-        meta, services, ranges, vips,
+        meta, tags, vlans, backends, origins, servers, rings, lists, filter, turns, weights,
+        limits, services, ranges, vips,
     ];
     for edits in all {
         ops.extend(edits.first);
@@ -205,7 +205,7 @@ fn filter(before: &Image, after: &Image) -> Edits {
     edits
 }
 
-/// So are flags.
+/// Flags are there before all that they are about, and go after it.
 fn meta(before: &Image, after: &Image) -> Edits {
     let mut edits = Edits::default();
     let both = before.meta | after.meta;

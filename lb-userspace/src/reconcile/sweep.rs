@@ -227,7 +227,7 @@ impl Leaving {
 /// The slot of a flow. With affinity that is one for all flows of a client.
 fn slot_of(service: &Service, key: &FlowKey) -> u32 {
     let hash = if service.flags & SERVICE_AFFINITY != 0 {
-        hash::flow(service.seed, &key.src_be, &[0; 4], 0, 0, 0)
+        hash::client(service.seed, &key.src_be)
     } else {
         hash::flow(
             service.seed,

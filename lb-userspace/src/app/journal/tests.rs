@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use super::Journal;
 use crate::{
     config,
-    model::{BackendState, Change, Desired},
+    model::{BackendState, Change, Desired, Rule},
 };
 
 /// The file: two `nat` services with a pool each.
@@ -83,10 +83,42 @@ fn the_last_changes_are_taken_back() {
     let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
     journal.append(std::slice::from_ref(&first)).unwrap();
     journal.append(&[drain("web", "10.0.0.3:80"), remove("web", "10.0.0.1:80")]).unwrap();
-    journal.take_back(2).unwrap();
+    journal.take_back().unwrap();
     assert_eq!(replayed(dir.path()), file().with(&[first]).unwrap());
-    journal.take_back(9).unwrap();
-    assert_eq!(replayed(dir.path()), file());
+}
+
+/// A list that is changed back and forth does not make the journal grow.
+#[test]
+fn changes_of_lists_that_undo_each_other_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = |list, prefix: &str, add: bool| {
+        let (service, prefix) = ("web".parse().unwrap(), prefix.parse().unwrap());
+        if add {
+            Change::AddSource { service, list, prefix }
+        } else {
+            Change::RemoveSource { service, list, prefix }
+        }
+    };
+    let deny = |prefix, add| source(Rule::Deny, prefix, add);
+    let (mut journal, _) = Journal::replay(dir.path(), &file()).unwrap();
+    let kept = [deny("10.1.0.0/16", true), drain("web", "10.0.0.1:80")];
+    journal.append(&kept).unwrap();
+    journal.append(&[deny("10.2.0.0/16", true), deny("10.3.0.0/16", true)]).unwrap();
+    journal.append(&[deny("10.3.0.0/16", false), deny("10.2.0.0/16", false)]).unwrap();
+    assert_eq!(journal.changes, kept);
+    journal.take_back().unwrap();
+    assert_eq!(journal.changes.len(), 4);
+    assert_eq!(replayed(dir.path()), file().with(&journal.changes).unwrap());
+
+    // What is left fits, even if it would not one by one.
+    journal.clear().unwrap();
+    let allow = |prefix, add| source(Rule::Allow, prefix, add);
+    let all = [allow("10.1.0.0/16", true), allow("10.2.0.0/16", true), allow("10.1.0.0/16", false)];
+    for change in &all {
+        journal.append(std::slice::from_ref(change)).unwrap();
+    }
+    assert_eq!(journal.changes, all[1..2]);
+    assert_eq!(replayed(dir.path()), file().with(&all).unwrap());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::task;
 use crate::{
     admin::fixture::{self, Daemon, address, name, weight},
     cli::{self, Cli, Outcome, execute, explain, tests::decap},
-    model::{BackendState, Change},
+    model::{BackendState, Change, Rule},
 };
 
 /// A daemon that only says what it was asked to do.
@@ -128,6 +128,53 @@ async fn changes_are_asked_for_and_reported() {
         let outcome = shunt(&daemon.socket, line).await.unwrap();
         assert_eq!(outcome.out, expected, "{line}");
         assert_eq!(daemon.changes.recv().await.unwrap(), [change], "{line}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_looked_at_and_changed() {
+    let mut daemon = fixture::daemon();
+    let listed = shunt(&daemon.socket, "service deny web list").await.unwrap().out;
+    assert_eq!(listed, "203.0.113.0/24\n");
+    let json = shunt(&daemon.socket, "service deny web list --json").await.unwrap().out;
+    assert_eq!(
+        serde_json::from_str::<Value>(&json).unwrap(),
+        serde_json::json!(["203.0.113.0/24"])
+    );
+    assert_eq!(shunt(&daemon.socket, "service allow web list").await.unwrap().out, "");
+
+    let change = |add: bool, list, prefix: &str| {
+        let (service, prefix) = (name("web"), prefix.parse().unwrap());
+        if add {
+            Change::AddSource { service, list, prefix }
+        } else {
+            Change::RemoveSource { service, list, prefix }
+        }
+    };
+    let line = "service deny web add 198.51.100.7 2001:db8::/32";
+    assert_eq!(
+        shunt(&daemon.socket, line).await.unwrap().out,
+        "added 198.51.100.7/32 to `deny` of service web\nadded 2001:db8::/32 to `deny` of service web\n"
+    );
+    let both = ["198.51.100.7", "2001:db8::/32"].map(|it| change(true, Rule::Deny, it));
+    assert_eq!(daemon.changes.recv().await.unwrap(), both);
+    assert_eq!(
+        shunt(&daemon.socket, "service deny web remove 203.0.113.0/24").await.unwrap().out,
+        "removed 203.0.113.0/24 from `deny` of service web\n"
+    );
+    let removed = [change(false, Rule::Deny, "203.0.113.0/24")];
+    assert_eq!(daemon.changes.recv().await.unwrap(), removed);
+    shunt(&daemon.socket, "service allow web add 10.0.0.0/8").await.unwrap();
+    assert_eq!(daemon.changes.recv().await.unwrap(), [change(true, Rule::Allow, "10.0.0.0/8")]);
+
+    for (line, words) in [
+        ("service deny web add 203.0.113.0/24", "203.0.113.0/24 is in `deny` already"),
+        ("service deny web remove 10.0.0.0/8", "10.0.0.0/8 is not in `deny`"),
+        ("service deny wbe list", "there is no service `wbe`"),
+        ("service allow wbe add 10.0.0.0/8", "there is no service `wbe`"),
+    ] {
+        let error = failure(&daemon, line).await;
+        assert!(error.contains(words), "{line}: {error}");
     }
 }
 

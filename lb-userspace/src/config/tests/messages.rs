@@ -201,13 +201,9 @@ fn values_out_of_bounds() {
 /// Values of a service that are wrong in themselves, or mean nothing in it.
 #[test]
 fn settings_of_a_service() {
-    let cases: [(&str, &[&str]); 26] = [
+    let cases: [(&str, &[&str]); 22] = [
         ("forward = \"full_nat\"", &["did you mean `full-nat`?"]),
         ("forward = \"tunnel\"", &["use one of: nat, full-nat, dsr, ipip, gue"]),
-        ("scheduler = \"maglev\"", &["Maglev's ring with just-enough tracking", "remove it"]),
-        ("scheduler = \"least-conn\"", &["by load", "remove it"]),
-        ("tracking = \"all\"", &["just-enough tracking", "remove it"]),
-        ("affinity = \"client-ip\"", &["not in this version yet"]),
         ("pools = []", &["not in this version yet"]),
         ("source = 5", &["must be a string or an array, not the integer 5"]),
         ("source = [5]", &["`source` must be a string, not the integer 5"]),

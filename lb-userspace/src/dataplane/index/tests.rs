@@ -115,3 +115,25 @@ proptest! {
         }
     }
 }
+
+/// The service that stands for the ranges of an address is looked up; those with a range are found by
+/// their ids, and take no word from anybody.
+#[test]
+fn services_with_ranges_are_found_by_their_ids() {
+    let mut held = empty();
+    let range = Endpoint { wide: 1, ..vip(80) };
+    let host = range.any_port();
+    let of = |id| Service { id, ..Service::default() };
+    for (key, id) in [(range, 3), (host, 2), (vip(80), 1)] {
+        let writes = held.put(&key, &of(id));
+        held.write(writes, &[]);
+    }
+    let by_id = |held: &Held, id| held.row(SERVICE_HASHES + id).map(|row| row.service);
+    assert_eq!([vip(80), host].map(|key| held.find(&key)), [Some(of(1)), Some(of(2))]);
+    assert_eq!(by_id(&held, 3), Some(of(3)));
+    assert_eq!(held.row(hash::vip(&range)).map(|row| row.vip), Some(vip(80)));
+    assert!(held.stale().is_empty());
+    let writes = held.delete(&range);
+    held.write(writes, &[(vip(80), Some(of(1))), (host, Some(of(2)))]);
+    assert_eq!(by_id(&held, 3), None);
+}

@@ -45,7 +45,11 @@ pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
     check("backends of a service that take turns", most, limits::MAX_SERVICE_TURNS);
     let turns = in_turn().filter_map(pool_of).map(most_turns).sum();
     check("turns of backends", turns, limits::MAX_TURNS);
-    check("prefixes of `allow` and `deny`", prefixes(desired), limits::MAX_SOURCES);
+    check(
+        "prefixes of `allow` and `deny` (equal lists of services count once, and stay equal if they change in one call)",
+        prefixes(desired),
+        limits::MAX_SOURCES,
+    );
     check("interfaces", desired.interfaces.len(), limits::MAX_INTERFACES);
 }
 

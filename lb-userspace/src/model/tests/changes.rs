@@ -1,7 +1,7 @@
 //! Changes made while the daemon runs: done whole or refused.
 
 use super::{
-    super::{BackendState, Change, ChangeError, Desired, Forward, names::backend_address},
+    super::{BackendState, Change, ChangeError, Desired, Forward, Rule, names::backend_address},
     desired, name, pool, service, weight,
 };
 
@@ -144,4 +144,61 @@ fn json() {
         let text = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<Change>(&text).unwrap(), change, "{text}");
     }
+}
+
+fn source(service: &str, list: Rule, prefix: &str, add: bool) -> Change {
+    let (service, prefix) = (name(service), prefix.parse().unwrap());
+    if add {
+        Change::AddSource { service, list, prefix }
+    } else {
+        Change::RemoveSource { service, list, prefix }
+    }
+}
+
+#[test]
+fn lists_change() {
+    let changes = [
+        source("web", Rule::Deny, "198.51.100.0/24", true),
+        source("web", Rule::Allow, "198.51.100.7", true),
+        source("web", Rule::Deny, "2001:db8::/32", true),
+    ];
+    let listing = start().with(&changes).unwrap();
+    let access = &listing.services[&name("web")].access;
+    assert_eq!([Rule::Allow, Rule::Deny].map(|rule| access.count(rule)), [1, 2]);
+    assert!(access.allows());
+    let listed: Vec<String> = access.list(Rule::Deny).map(|prefix| prefix.to_string()).collect();
+    assert_eq!(listed, ["198.51.100.0/24", "2001:db8::/32"]);
+
+    let refused = |list, prefix, add, words: &str| {
+        let error = listing.with(&[source("web", list, prefix, add)]).unwrap_err().to_string();
+        assert!(error.starts_with("service `web`: ") && error.contains(words), "{error}");
+    };
+    refused(Rule::Deny, "198.51.100.0/24", true, "is in `deny` already");
+    refused(Rule::Allow, "198.51.100.0/24", true, "is in `deny`, and cannot be in `allow`");
+    refused(Rule::Deny, "198.51.100.0/25", false, "is not in `deny`");
+    refused(Rule::Deny, "198.51.100.7/32", false, "is not in `deny`");
+    refused(Rule::Deny, "::ffff:10.0.0.0/104", true, "write 10.0.0.0/8");
+    refused(Rule::Allow, "198.51.100.7", false, "everybody would be served");
+    let unknown = start().with(&[source("wbe", Rule::Deny, "10.0.0.0/8", true)]).unwrap_err();
+    assert_eq!(unknown, ChangeError::UnknownService { service: name("wbe") });
+
+    // The last one may be replaced in one go, and what never was there may come and go.
+    let replaced = [
+        source("web", Rule::Allow, "198.51.100.7", false),
+        source("web", Rule::Allow, "198.51.100.8", true),
+    ];
+    listing.with(&replaced).unwrap();
+    let foreign = [source("web", Rule::Allow, "2001:db8:1::/48", true)];
+    let error = start().with(&foreign).unwrap_err().to_string();
+    assert!(error.contains("no IPv4 prefix in its `allow`"), "{error}");
+}
+
+/// As it stands in the journal.
+#[test]
+fn a_change_of_a_list_as_json() {
+    let change = source("web", Rule::Deny, "198.51.100.0/24", true);
+    let text =
+        r#"{"change":"add-source","service":"web","list":"deny","prefix":"198.51.100.0/24"}"#;
+    assert_eq!(serde_json::to_string(&change).unwrap(), text);
+    assert_eq!(serde_json::from_str::<Change>(text).unwrap(), change);
 }

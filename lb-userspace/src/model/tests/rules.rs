@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Desired, Forward, Interface, Service, Udp,
+        Desired, Forward, Interface, Pool, Rule, Scheduler, Service, Tracking, Udp,
         names::backend_address,
         rules::{Subject, missing_pool, problems},
     },
@@ -258,4 +258,45 @@ fn all_problems_are_found_at_once() {
     );
     let found = problems(&desired);
     assert_eq!(found.len(), 7, "{found:#?}");
+}
+
+/// What services ask for takes room, too.
+#[test]
+fn what_is_asked_for_has_bounds() {
+    let whole = |services: &[(&str, Service)], pools: &[(&str, Pool)], words: &str| {
+        assert_broken(&desired(pools, services), &Subject::Whole, None, words);
+    };
+    // Each address and protocol with ranges is one more.
+    let names: Vec<String> = (0..300).map(|number| format!("s{number}")).collect();
+    let ranges = |hosts: usize| -> Vec<(&str, Service)> {
+        let listen = |n: usize| format!("192.0.{}.{}:80-90/tcp", 2 + n / 200, n % 200 + 1);
+        let numbered = names[..hosts].iter().enumerate();
+        numbered.map(|(n, name)| (name.as_str(), service(&listen(n), "a", DSR))).collect()
+    };
+    let empty = [("a", pool(&[]))];
+    assert_kept(&desired(&empty, &ranges(256)));
+    whole(&ranges(257), &empty, "514 services and addresses with ranges of ports are more than");
+
+    let mut many = service(VIP, "a", NAT);
+    let mut other = service("192.0.2.2:80/tcp", "a", NAT);
+    for n in 0..60_000_u32 {
+        let address = std::net::Ipv4Addr::from(0x0b00_0000 + n);
+        many.access.add(Rule::Deny, format!("{address}/32").parse().unwrap()).unwrap();
+    }
+    other.access = many.access.clone();
+    assert_kept(&desired(&empty, &[("s", many.clone()), ("t", other.clone())]));
+    other.access.add(Rule::Deny, "10.0.0.0/8".parse().unwrap()).unwrap();
+    whole(&[("s", many), ("t", other)], &empty, "120001 prefixes of `allow` and `deny`");
+
+    let addresses: Vec<String> =
+        (0..4097).map(|n| format!("10.{}.{}.1:80", n / 250, n % 250)).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let mut taking = service(VIP, "a", NAT);
+    (taking.scheduler, taking.tracking) = (Scheduler::RoundRobin, Tracking::Full);
+    assert_kept(&desired(&[("a", pool(&addresses[1..]))], &[("s", taking.clone())]));
+    whole(
+        &[("s", taking)],
+        &[("a", pool(&addresses))],
+        "4097 backends of a service that take turns",
+    );
 }

@@ -59,7 +59,7 @@ impl Lists {
         // Those that are about to go are still in use.
         taken.extend(present.lists.keys().chain(users.keys()));
         for group in groups.iter_mut().filter(|group| group.id.is_none()) {
-            group.id = (1..).find(|id| !taken.contains(id));
+            group.id = (1..=u32::MAX).find(|id| !taken.contains(id));
             taken.extend(group.id);
         }
         let (mut ids, mut rules) = (BTreeMap::new(), BTreeMap::new());

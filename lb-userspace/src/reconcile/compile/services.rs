@@ -134,7 +134,8 @@ impl Adding<'_, '_> {
         let old = old.and_then(|old| self.present.rings.get(&old.ring_base));
         let old = old.map_or(&[][..], Vec::as_slice);
         let tick = self.inputs.tick;
-        image.rings.insert(entry.ring_base, handed_over(entry, old, &owners, self.alive, tick));
+        let moves = moves(entry, vip.protocol);
+        image.rings.insert(entry.ring_base, handed_over(moves, old, &owners, self.alive, tick));
     }
 }
 
@@ -153,11 +154,17 @@ pub(super) fn keep_server_ids(image: &mut Image, present: &Image) {
     }
 }
 
+/// Whether slots that change their owner have flows that go on with the old one: those that nobody
+/// remembers, because they were there before.
+fn moves(service: &Service, protocol: u8) -> bool {
+    let of_tcp = service.tracking == Tracking::All as u8 && protocol == Protocol::Tcp.number();
+    let some = [Tracking::Moving as u8, Tracking::Quic as u8].contains(&service.tracking);
+    (some || of_tcp) && service.mode != ForwardMode::FullNat as u8
+}
+
 /// The slots of a ring with new owners. A slot of a ring that has grown begins as the slot that had
 /// its flows.
-fn handed_over(service: &Service, old: &[u64], owners: &[u32], alive: &Ids, tick: u32) -> Vec<u64> {
-    let tracked = [Tracking::Moving as u8, Tracking::Quic as u8].contains(&service.tracking)
-        && service.mode != ForwardMode::FullNat as u8;
+fn handed_over(moves: bool, old: &[u64], owners: &[u32], alive: &Ids, tick: u32) -> Vec<u64> {
     let grown = owners.len() > old.len();
     let slots = owners.iter().enumerate().map(|(index, owner)| {
         let Some(word) = index.checked_rem(old.len()).and_then(|at| old.get(at)) else {
@@ -165,7 +172,7 @@ fn handed_over(service: &Service, old: &[u64], owners: &[u32], alive: &Ids, tick
             return Slot::settled(*owner, time::stamp(tick)).word();
         };
         let slot = Slot::from_word(*word);
-        if !tracked {
+        if !moves {
             return Slot::settled(*owner, slot.epoch()).word();
         }
         // Stamps that the program makes from now on go to the old place, until the service is

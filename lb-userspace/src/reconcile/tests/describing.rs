@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{super::describe::describe, World, example, name};
 use crate::model::{
-    AttachMode, BackendState, Forward, Health, Interface, Pool, Udp, health::Probe,
+    AttachMode, BackendState, FlowLimit, Forward, Health, Interface, NoBackend, Pool, Rule,
+    Scheduler, Tracking, Udp, health::Probe,
 };
 
 #[test]
@@ -105,5 +106,37 @@ fn settings_of_a_service() {
             "~ service dns-udp: 192.0.2.2:53/udp to dns by nat -> 192.0.2.2:53/udp to dns by nat, udp tracked, idle-timeout 90s",
             "~ service web: 192.0.2.1:80/tcp to web by dsr -> 192.0.2.1:80/tcp to web by full-nat, source 198.51.100.64/28, ports 20000-29999",
         ]
+    );
+}
+
+#[test]
+fn what_a_service_asks_for() {
+    let before = example().desired;
+    let mut after = before.clone();
+    let service = after.services.get_mut(&name("web")).unwrap();
+    service.tracking = Tracking::Full;
+    service.scheduler = Scheduler::LeastFlows;
+    service.no_backend = NoBackend::Reject;
+    service.new_flows = FlowLimit::new(50, Some(100)).ok();
+    for prefix in ["10.0.0.0/8", "2001:db8::/32"] {
+        service.access.add(Rule::Deny, prefix.parse().unwrap()).unwrap();
+    }
+    let plain = "192.0.2.1:80/tcp to web by dsr";
+    let asked = "tracking full, scheduler least-flows, no-backend reject, new-flows 50 per second, 100 at once";
+    assert_eq!(
+        describe(&before, &after),
+        [
+            format!("~ service web: {plain} -> {plain}, {asked}"),
+            "~ service web: deny list 2 more".to_owned()
+        ]
+    );
+    let mut later = after.clone();
+    let access = &mut later.services.get_mut(&name("web")).unwrap().access;
+    access.remove(Rule::Deny, "10.0.0.0/8".parse().unwrap()).unwrap();
+    access.add(Rule::Deny, "10.0.0.0/9".parse().unwrap()).unwrap();
+    access.add(Rule::Allow, "10.0.0.0/10".parse().unwrap()).unwrap();
+    assert_eq!(
+        describe(&after, &later),
+        ["~ service web: allow list 1 more", "~ service web: deny list 1 more, 1 fewer"]
     );
 }

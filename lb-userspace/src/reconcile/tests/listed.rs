@@ -18,7 +18,9 @@ fn prefix(text: &str) -> Prefix {
 fn access(deny: &[&str], allow: &[&str]) -> Access {
     let mut access = Access::default();
     for (rule, prefixes) in [(Rule::Deny, deny), (Rule::Allow, allow)] {
-        prefixes.iter().for_each(|text| access.add(rule, prefix(text)).unwrap());
+        for text in prefixes {
+            access.add(rule, prefix(text)).unwrap();
+        }
     }
     access
 }

@@ -6,17 +6,27 @@ use std::{
 };
 
 use lb_common::{
-    abi::{BACKEND_TAGGED, Vlan},
+    abi::{
+        self, BACKEND_TAGGED, Endpoint, META_RANGES, META_WIDE_ORIGINS, SERVICE_ALLOWS,
+        SERVICE_LIMITED, SERVICE_LIST_V4, SERVICE_LIST_V6, SERVICE_LISTED, SERVICE_RANGES,
+        Scheduler as Code, Vlan, is_v4_mapped,
+    },
+    hash,
     slot::Slot,
 };
 use proptest::prelude::*;
 
 use super::{
-    super::{Image, Op, compile::Target, plan},
+    super::{
+        Image, Op,
+        compile::{Target, address_be},
+        plan,
+    },
     World, applied, last_byte, name, target,
 };
 use crate::model::{
-    Backend, BackendState, Forward, Pool, Protocol, Service, Vip,
+    Access, Backend, BackendState, FlowLimit, Forward, Pool, Protocol, Rule, Scheduler, Service,
+    Tracking, Vip,
     rules::{self, missing_pool},
 };
 
@@ -47,18 +57,109 @@ fn pool() -> impl Strategy<Value = Pool> {
 
 fn service() -> impl Strategy<Value = Service> {
     let vip = (1..4_u16, prop::bool::weighted(0.3), 80..82_u16, any::<bool>());
-    (vip, prop::sample::select(&POOLS), any::<bool>()).prop_map(
-        |((host, v6, port, udp), pool, nat)| {
+    let ports = prop::sample::select(&[0, 0, 0, 5, u16::MAX]);
+    (vip, prop::sample::select(&POOLS), any::<bool>(), ports, access(), 0..5_u8).prop_map(
+        |((host, v6, port, udp), pool, nat, ports, access, asked)| {
             let ip: IpAddr = if v6 {
                 Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, host).into()
             } else {
                 Ipv4Addr::from(0xc000_0200 + u32::from(host)).into()
             };
             let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
-            let listen = Vip::exact(SocketAddr::new(ip, port), protocol);
-            Service::new(listen, name(pool), if nat { Forward::Nat } else { Forward::Dsr })
+            let mut listen = Vip::exact(SocketAddr::new(ip, port), protocol);
+            match ports {
+                0 => {}
+                u16::MAX => {
+                    listen.address.set_port(1);
+                    listen.last_port = ports;
+                }
+                _ => listen.last_port += ports,
+            }
+            let forward = if nat { Forward::Nat } else { Forward::Dsr };
+            let mut service = Service::new(listen, name(pool), forward);
+            service.access = access;
+            if asked > 0 && !udp {
+                service.tracking = Tracking::Full;
+                service.scheduler = [
+                    Scheduler::Maglev,
+                    Scheduler::RoundRobin,
+                    Scheduler::LeastFlows,
+                    Scheduler::RoundRobin,
+                ][usize::from(asked - 1)];
+                service.new_flows = FlowLimit::new(asked.into(), None).ok().filter(|_| asked < 3);
+            }
+            service
         },
     )
+}
+
+/// Few prefixes, one inside another, of both families, shorter and longer than the filter knows.
+fn access() -> impl Strategy<Value = Access> {
+    let rules = prop::collection::btree_map(prop::sample::select(&PREFIXES), any::<bool>(), 0..6);
+    let none = prop::bool::weighted(0.3);
+    (rules, none).prop_map(|(rules, none)| {
+        let mut access = Access::default();
+        for (prefix, allow) in rules.into_iter().filter(|_| !none) {
+            let rule = if allow { Rule::Allow } else { Rule::Deny };
+            access.add(rule, prefix.parse().unwrap()).unwrap();
+        }
+        access
+    })
+}
+
+const PREFIXES: [&str; 11] = [
+    "0.0.0.0/0",
+    "198.0.0.0/7",
+    "198.51.0.0/16",
+    "198.51.100.0/24",
+    "198.51.100.7/32",
+    "203.0.113.0/25",
+    "::/0",
+    "2001::/16",
+    "2001:db8:1::/48",
+    "2001:db8:1:2::/64",
+    "2001:db8:1:2::3/128",
+];
+
+const SOURCES: [&str; 8] = [
+    "198.51.100.7",
+    "198.51.100.8",
+    "198.51.101.1",
+    "203.0.113.1",
+    "203.0.113.200",
+    "2001:db8:1:2::3",
+    "2001:db8:1:2::4",
+    "2001:db9::1",
+];
+
+/// Whether a service is there for a source, as the program says it.
+fn serves(image: &Image, service: &abi::Service, source: IpAddr) -> bool {
+    if service.flags & SERVICE_LISTED == 0 {
+        return true;
+    }
+    let serves_others = service.flags & SERVICE_ALLOWS == 0;
+    let always = if source.is_ipv4() { SERVICE_LIST_V4 } else { SERVICE_LIST_V6 };
+    let bit = hash::source_bit(service.list, &address_be((source, 0).into()).0);
+    let marked = image.filter.word(bit / 64) >> (bit % 64) & 1 != 0;
+    if service.flags & always == 0 && !marked {
+        return serves_others;
+    }
+    let rules = image.lists.get(&service.list).into_iter().flat_map(|rules| rules.iter());
+    let covering = rules.filter(|(prefix, _)| prefix.contains(source));
+    let longest = covering.max_by_key(|(prefix, _)| prefix.length());
+    longest.map_or(serves_others, |(_, rule)| *rule == Rule::Allow)
+}
+
+/// Who is served by some services.
+fn served(image: &Image, services: &BTreeSet<Endpoint>) -> Vec<(Endpoint, IpAddr, bool)> {
+    let sources = SOURCES.map(|source| -> IpAddr { source.parse().unwrap() });
+    let of_service = |vip: &Endpoint| {
+        let (vip, service) = (*vip, image.services[vip]);
+        let family = is_v4_mapped(&vip.addr_be);
+        let sources = sources.into_iter().filter(move |source| source.is_ipv4() == family);
+        sources.map(move |source| (vip, source, serves(image, &service, source)))
+    };
+    services.iter().flat_map(of_service).collect()
 }
 
 /// Interfaces, and VLANs of some of them.
@@ -145,6 +246,26 @@ fn safe(image: &Image) -> bool {
             .backends
             .iter()
             .all(|(id, backend)| backend.flags & BACKEND_TAGGED == 0 || image.tags.contains_key(id))
+        && asked_for(image)
+}
+
+/// Whether all that services ask for besides a ring is there.
+fn asked_for(image: &Image) -> bool {
+    let wide = image.origins.keys().any(|key| key.wide != 0);
+    let ids: BTreeSet<u32> = image.services.values().map(|service| service.id).collect();
+    let ranges = || image.ranges.values().flat_map(|row| row.ranges);
+    let services = image.services.values().all(|service| {
+        let turns = image.turns.get(&service.first_turn).map_or(&[][..], Vec::as_slice);
+        (service.flags & SERVICE_LIMITED == 0 || image.limits.contains_key(&service.id))
+            && turns.iter().all(|id| image.backends.contains_key(id))
+            && (service.scheduler != Code::RoundRobin as u8
+                || service.turns == 0
+                || !turns.is_empty())
+    });
+    services
+        && ranges().all(|range| range.service == 0 || ids.contains(&range.service))
+        && (image.ranges.is_empty() || image.meta & META_RANGES != 0)
+        && (!wide || image.meta & META_WIDE_ORIGINS != 0)
 }
 
 fn check_steps(before: &Image, ops: &[Op]) -> Result<(), TestCaseError> {
@@ -174,7 +295,9 @@ proptest! {
     fn the_plan_leads_from_any_image_to_any_other(first in world(), second in world()) {
         let before = first.fresh();
         let after = second.after(&before);
-        prop_assert_eq!(before.services.len(), first.desired.services.len());
+        let services = before.services.values();
+        let services = services.filter(|entry| entry.flags & SERVICE_RANGES == 0).count();
+        prop_assert_eq!(services, first.desired.services.len());
         prop_assert!(applied(&plan(&Image::default(), &before), Image::default()) == before);
         prop_assert!(applied(&plan(&before, &after), before.clone()) == after);
         prop_assert!(applied(&plan(&after, &Image::default()), after) == Image::default());
@@ -187,6 +310,27 @@ proptest! {
         check_steps(&Image::default(), &plan(&Image::default(), &before))?;
         check_steps(&before, &plan(&before, &after))?;
         check_steps(&after, &plan(&after, &Image::default()))?;
+    }
+
+    #[test]
+    fn at_every_step_a_source_is_served_as_before_or_as_after(first in world(), second in world()) {
+        let before = first.fresh();
+        let after = second.after(&before);
+        let stay = before.services.iter().filter(|(vip, entry)| {
+            after.services.contains_key(vip) && entry.flags & SERVICE_RANGES == 0
+        });
+        let stay: BTreeSet<Endpoint> = stay.map(|(vip, _)| *vip).collect();
+        let (was, shall) = (served(&before, &stay), served(&after, &stay));
+        let mut image = before.clone();
+        for op in plan(&before, &after) {
+            image.apply(&op);
+            if matches!(op, Op::PutSlots(..) | Op::PutBackend(..)) {
+                continue;
+            }
+            for ((now, was), shall) in served(&image, &stay).iter().zip(&was).zip(&shall) {
+                prop_assert!(now == was || now == shall, "{was:?} to {shall:?} after {op:?}");
+            }
+        }
     }
 
     #[test]
@@ -235,6 +379,15 @@ proptest! {
             prop_assert_eq!(&image.origins, &wanted.origins);
             prop_assert_eq!(&image.tags, &wanted.tags);
             prop_assert_eq!(&image.vlans, &wanted.vlans);
+            prop_assert_eq!(&image.ranges, &wanted.ranges);
+            prop_assert_eq!(&image.limits, &wanted.limits);
+            prop_assert_eq!(&image.weights, &wanted.weights);
+            prop_assert_eq!(&image.lists, &wanted.lists);
+            prop_assert!(image.filter == wanted.filter);
+            prop_assert_eq!(image.meta, wanted.meta);
+            for (first, turns) in &wanted.turns {
+                prop_assert_eq!(image.turns.get(first), Some(turns));
+            }
         }
     }
 }

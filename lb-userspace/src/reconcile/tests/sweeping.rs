@@ -208,3 +208,64 @@ fn only_leaving_backends_can_be_let_go() {
     assert_eq!(plan.unreferenced(&BTreeSet::from([2])), BTreeSet::from([1]));
     assert_eq!(plan.unreferenced(&BTreeSet::from([1, 2])), BTreeSet::new());
 }
+
+/// Flows of a range have any of its ports.
+#[test]
+fn a_flow_of_a_range_is_that_of_its_service() {
+    let mut world = World::empty().large_pool("web", 3).service(
+        "web",
+        "192.0.2.1:80-90/tcp",
+        "web",
+        Forward::Nat,
+    );
+    let service = world.desired.services.get_mut(&super::name("web")).unwrap();
+    service.tracking = crate::model::Tracking::Full;
+    let image = world.fresh();
+    let id = image.services.values().find(|entry| entry.flags == 1).unwrap().id;
+    let plan = Plan::new(&image, SEEN + 1);
+    for (port, over) in [(79_u16, true), (80, false), (85, false), (90, false), (91, true)] {
+        let mut key = key(1);
+        key.dst_port_be = port.to_be();
+        let flow = Flow { service: id, ..flow(0, Open) };
+        assert_eq!(plan.flow_is_over(&key, &flow, None), over, "{port}");
+        let way = Return { service: id, vip_port_be: port.to_be(), ..way(Open, SEEN) };
+        assert_eq!(plan.way_is_over(&way, None), over, "{port}");
+    }
+}
+
+#[test]
+fn with_affinity_a_flow_is_in_the_slot_of_its_client() {
+    let mut image = image(Forward::Dsr);
+    let entry = image.services.get_mut(&vip()).unwrap();
+    entry.flags |= lb_common::abi::SERVICE_AFFINITY;
+    let (seed, mask, base) = (entry.seed, entry.ring_mask, entry.ring_base);
+    let slot = |key: &FlowKey| {
+        let place = lb_common::hash::client(seed, &key.src_be) & mask;
+        Slot::from_word(image.rings[&base][place as usize])
+    };
+    let of = |last: u8| {
+        let client = endpoint(([198, 51, 100, last], 1).into(), 6);
+        FlowKey { src_be: client.addr_be, ..key(1) }
+    };
+    let moving = (1..=200).map(of).find(|key| slot(key).is_moving()).unwrap();
+    let plan = Plan::new(&image, SEEN + 1);
+    for port in [1_u16, 2, 3] {
+        let key = FlowKey { src_port_be: port.to_be(), ..moving };
+        assert!(!plan.flow_is_over(&key, &flow(slot(&moving).epoch(), Open), None));
+    }
+}
+
+#[test]
+fn flows_are_counted_where_their_number_matters() {
+    let mut world = World::empty().large_pool("web", 2).service("web", WEB, "web", Forward::Dsr);
+    let none = Plan::new(&world.fresh(), SEEN);
+    assert!(none.counted().is_empty() && !none.counts(&flow(0, Open)));
+    let service = world.desired.services.get_mut(&super::name("web")).unwrap();
+    service.tracking = crate::model::Tracking::Full;
+    service.scheduler = crate::model::Scheduler::LeastFlows;
+    let plan = Plan::new(&world.fresh(), SEEN);
+    assert_eq!(plan.counted(), &BTreeSet::from([1, 2]));
+    let counts = [Opening, Open, Closing].map(|state| plan.counts(&flow(0, state)));
+    assert_eq!(counts, [true, true, false]);
+    assert!(!plan.counts(&Flow { service: 9, ..flow(0, Open) }));
+}

@@ -14,10 +14,10 @@ use super::{
         compile::compile,
         layout::{Layout, LayoutError},
     },
-    World, applied, id_of, name, plan, vip_endpoint,
+    World, applied, id_of, name, plan, slots_of, vip_endpoint,
 };
 use crate::model::{
-    Affinity, BackendState, FlowLimit, Forward, NoBackend, Scheduler, Service, Tracking,
+    Affinity, BackendState, FlowLimit, Forward, NoBackend, Scheduler, Service, Tracking, Udp,
 };
 
 const WEB: &str = "192.0.2.1:80/tcp";
@@ -63,6 +63,24 @@ fn a_service_says_what_it_wants() {
     let none = world(|_| ()).after(&image);
     assert!(none.limits.is_empty());
     assert!(applied(&plan(&image, &none), image) == none);
+}
+
+/// Flows that were there before all were remembered stay where they are.
+#[test]
+fn slots_move_where_flows_may_be_older_than_what_is_remembered() {
+    for (tracking, udp, moves) in
+        [(Tracking::Full, Udp::Stateless, true), (Tracking::JustEnough, Udp::Tracked, false)]
+    {
+        let listen = if moves { WEB } else { "192.0.2.1:80/udp" };
+        let mut world =
+            World::empty().large_pool("web", 3).service("web", listen, "web", Forward::Dsr);
+        let service = world.desired.services.get_mut(&name("web")).unwrap();
+        (service.tracking, service.udp) = (tracking, udp);
+        let before = world.fresh();
+        world.backend_mut("web", "10.9.0.1:80").state = BackendState::Drained;
+        let after = world.after(&before);
+        assert_eq!(slots_of(&after, listen).iter().any(|slot| slot.is_moving()), moves);
+    }
 }
 
 #[test]

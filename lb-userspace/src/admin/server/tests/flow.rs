@@ -32,7 +32,7 @@ async fn a_question_about_a_flow_is_read_from_the_query() {
             "forward": "nat",
             "backend": backend,
             "reason": "forwarded",
-            "explanation": "Sent to the backend that owns its slot.",
+            "explanation": "Sent to the backend that its flow belongs to.",
             "why": why,
             "slot": {
                 "place": 1234,

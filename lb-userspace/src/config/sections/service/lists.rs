@@ -1,6 +1,11 @@
 //! `allow` and `deny` of a service, and the files that they can be in.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, rc::Rc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use toml_span::value::ValueInner;
 
@@ -88,13 +93,8 @@ fn from_file(
 ) -> bool {
     let Some(path) = field.parsed(absolute_path, findings) else { return false };
     let path = path.value;
-    let lines = match draft.files.0.get(&path) {
-        Some(lines) => lines.clone(),
-        None => {
-            let lines = lines(field, &path, findings);
-            draft.files.0.entry(path.clone()).or_insert(lines).clone()
-        }
-    };
+    let read = || lines(field, &path, findings);
+    let lines = draft.files.0.entry(path.clone()).or_insert_with(read).clone();
     let Some(lines) = lines else { return false };
     let mut all_right = true;
     for (line, prefix) in lines.iter() {
@@ -107,7 +107,7 @@ fn from_file(
 }
 
 /// The prefixes of a file; nothing if it cannot be read, or something in it is wrong.
-fn lines(field: &Field<'_>, path: &PathBuf, findings: &mut Findings<'_>) -> Option<Rc<[Line]>> {
+fn lines(field: &Field<'_>, path: &Path, findings: &mut Findings<'_>) -> Option<Rc<[Line]>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
