@@ -147,12 +147,13 @@ pub const SERVICE_LIMITED: u16 = 1 << 7;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ServiceRow {
+    /// The service. It comes first, so that there is nothing to add to a pointer to the row, which the
+    /// compiler would do before it knows that there is one.
+    pub service: Service,
     /// The VIP.
     pub vip: Endpoint,
     /// Unused.
     pub _pad: u32,
-    /// The service.
-    pub service: Service,
 }
 
 /// What is remembered of a service's flows.
@@ -298,7 +299,7 @@ const _: () = {
     assert!(size_of::<Meta>() == 8);
     assert!(size_of::<Endpoint>() == 20);
     assert!(size_of::<Service>() == 72 && offset_of!(Service, seed) == 16);
-    assert!(size_of::<ServiceRow>() == 96 && offset_of!(ServiceRow, service) == 24);
+    assert!(size_of::<ServiceRow>() == 96 && offset_of!(ServiceRow, service) == 0);
     // One cache line.
     assert!(size_of::<Backend>() == 64 && offset_of!(Backend, link) == 32);
     assert!(size_of::<Origin>() == 28 && offset_of!(Origin, service) == 20);

@@ -15,6 +15,7 @@ mod flood;
 mod flow;
 mod forwarding;
 mod fragments;
+mod greeting;
 mod harness;
 mod health;
 mod icmp;

@@ -1,21 +1,16 @@
 //! What the tests share: a network with servers on the backends and a daemon on the balancer.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    net::{IpAddr, SocketAddr},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
+    collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use aya::Ebpf;
 use lb_common::limits::DEFAULT_PIN_DIR;
 use tempfile::TempDir;
 use tests::{
     daemon::{self, Daemon, Files},
     load::{self, Load},
-    netns::Netns,
     require,
     run::Finished,
     servers::HttpServer,
@@ -24,7 +19,8 @@ use tests::{
     udp::UdpServer,
 };
 
-use super::passing;
+pub(crate) use super::greeting::{curl, curl_from};
+use super::{greeting::Greeting, passing};
 
 /// The pool of every test.
 pub(crate) const POOL: &str = "web";
@@ -345,37 +341,6 @@ impl Scene {
         let load = Load { server, connections, at_once: 16, bytes: None };
         load::spread(&load.run(&self.network.topology.client, |_| true)?)
     }
-}
-
-/// The greeting of a backend, by curl.
-#[derive(Debug)]
-pub(crate) struct Greeting {
-    /// Who answered.
-    pub(crate) backend: String,
-    /// The client that it saw.
-    pub(crate) client: IpAddr,
-}
-
-/// Asks a server for its greeting, by curl, from inside a namespace.
-pub(crate) fn curl(netns: &Netns, server: SocketAddr) -> Result<Greeting> {
-    curl_with(netns, server, &["--max-time", "5"])
-}
-
-/// The same from one of the namespace's addresses, without much patience.
-pub(crate) fn curl_from(netns: &Netns, server: SocketAddr, from: IpAddr) -> Result<Greeting> {
-    curl_with(netns, server, &["--max-time", "1", "--interface", &from.to_string()])
-}
-
-fn curl_with(netns: &Netns, server: SocketAddr, args: &[&str]) -> Result<Greeting> {
-    let url = format!("http://{server}/");
-    let words = [&["-sS", "--noproxy", "*"], args, &[&url]].concat();
-    let said = netns.run("curl", &words)?.success()?;
-    let (backend, client) = said
-        .trim_end()
-        .split_once(" serves ")
-        .with_context(|| format!("{url} answers {said:?}, which is no greeting of a backend"))?;
-    let client: SocketAddr = client.parse()?;
-    Ok(Greeting { backend: backend.to_owned(), client: client.ip() })
 }
 
 /// Name of a backend, counted from 1.
