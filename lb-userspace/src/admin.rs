@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     trace::TraceQuery,
-    types::{Apply, Changed, FlowView, Status},
+    types::{Apply, Changed, FlowView, RouteView, Status},
 };
-use crate::model::{Change, FlowQuery, Name, Prefix, Rule};
+use crate::model::{Change, FlowQuery, Name, Prefix, RequestQuery, Rule};
 
 /// Largest body of a call, in bytes: a configuration with every table full is smaller.
 pub const BODY_LIMIT: usize = 16 << 20;
@@ -36,6 +36,13 @@ pub enum Request {
         query: FlowQuery,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<FlowView, RequestError>>,
+    },
+    /// Which route a request would take.
+    Route {
+        /// The request.
+        query: RequestQuery,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<RouteView, RequestError>>,
     },
     /// The prefixes in a list of a service.
     Sources {

@@ -17,6 +17,7 @@ mod journal;
 mod privileges;
 mod problems;
 mod refused;
+mod requests;
 mod state;
 mod sweep;
 mod trace;
@@ -26,7 +27,9 @@ mod vips;
 use std::{
     collections::BTreeSet,
     io::IsTerminal as _,
+    num::NonZeroUsize,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -41,7 +44,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use self::{
-    controller::{Controller, Flow},
+    controller::{Controller, Flow, Parts},
     journal::Journal,
     sweep::{Step, Sweeps},
     vips::Vips,
@@ -52,6 +55,7 @@ use crate::{
     dataplane::{Dataplane, netlink, pins},
     health::{Checks, Report},
     model::Desired,
+    proxy::Proxy,
 };
 
 /// How often the network is looked at without being told of a change: unanswered next hops are
@@ -119,7 +123,9 @@ async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
     let vips = Vips::load(&state_dir)?;
     let dataplane = Dataplane::open(&configured.daemon.pin_dir)?;
     let (checks, reports) = Checks::new();
-    let mut controller = Controller::new(desired, dataplane, netlink, journal, vips, checks)?;
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let parts = Parts { dataplane, netlink, journal, vips, checks, proxy: Proxy::new(workers) };
+    let mut controller = Controller::new(desired, parts)?;
     controller.start().await?;
     privileges::drop_most().context("cannot give up privileges")?;
 
@@ -128,6 +134,7 @@ async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
     info!("ready; the API is on {}", configured.daemon.admin.display());
     let ended = events(&mut controller, requests, changes, reports).await;
     controller.end_trace("the daemon is ending");
+    controller.proxy.stop().await;
     ended?;
     // Whoever has been answered shall get the answer.
     _ = time::timeout(Duration::from_secs(1), api).await;

@@ -14,7 +14,9 @@ mod drops;
 mod flow;
 mod format;
 mod generate;
+mod listener;
 mod pool;
+mod route;
 mod service;
 mod stats;
 mod status;
@@ -33,7 +35,7 @@ use anyhow::Context;
 use clap::{Parser, error};
 use serde::Serialize;
 
-use self::args::{Command, PoolCommand, ServiceCommand};
+use self::args::{Command, ListenerCommand, PoolCommand, ServiceCommand};
 pub use self::{args::Cli, daemon::Daemon, decap::Decap};
 use crate::{admin::client::Client, model::Rule};
 
@@ -153,6 +155,13 @@ fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Out
         }
         Command::Service(ServiceCommand::Show { name, output }) => {
             wait(service::show(&client, &name, output.json))
+        }
+        Command::Route(args) => wait(route::route(&client, &args)),
+        Command::Listener(ListenerCommand::List { output }) => {
+            wait(listener::list(&client, output.json))
+        }
+        Command::Listener(ListenerCommand::Show { name, output }) => {
+            wait(listener::show(&client, &name, output.json))
         }
         Command::Service(ServiceCommand::Allow(of)) => {
             wait(service::lists(&client, Rule::Allow, of))

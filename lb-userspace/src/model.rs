@@ -11,14 +11,18 @@ pub mod duration;
 pub mod flow;
 pub mod health;
 pub mod limit;
+pub mod listener;
 pub mod names;
 pub mod prefix;
 pub mod quic;
+pub mod request;
+pub mod route;
 pub mod rules;
 pub mod service;
 pub mod source;
 #[cfg(test)]
 mod tests;
+pub mod upstream;
 pub mod vip;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -32,10 +36,14 @@ pub use self::{
     flow::{FlowError, FlowQuery},
     health::Health,
     limit::FlowLimit,
+    listener::{Listener, ListenerProtocol},
     names::{Name, Protocol, Weight},
     prefix::Prefix,
+    request::RequestQuery,
+    route::{Action, Route},
     service::{Affinity, Forward, NoBackend, Scheduler, Service, Tracking, Udp},
     source::{PortRange, SourcePrefix},
+    upstream::Upstream,
     vip::Vip,
 };
 
@@ -50,6 +58,8 @@ pub struct Desired {
     pub pools: BTreeMap<Name, Pool>,
     /// Services by name.
     pub services: BTreeMap<Name, Service>,
+    /// Listeners by name.
+    pub listeners: BTreeMap<Name, Listener>,
 }
 
 /// Settings of the daemon itself.
@@ -108,6 +118,8 @@ pub struct Pool {
     /// How long a drained or removed backend keeps its old flows at most; `None` keeps them until
     /// they end by themselves.
     pub drain_timeout: Option<Duration>,
+    /// How requests are spread over them; of no meaning for packets.
+    pub http: Upstream,
 }
 
 /// What is set for one backend of a pool.

@@ -14,13 +14,14 @@ use super::{
     trace::TraceQuery,
     types::{
         BackendView, Because, Changed, CounterView, FlowView, FrameView, HealthState, HealthView,
-        InterfaceView, NextHopView, PoolView, ServiceView, SlotView, Status, TraceEvent,
-        TracedPacket,
+        InterfaceView, ListenerView, NextHopView, PassedView, PoolView, RouteEntry, RouteView,
+        ServiceView, SlotView, Status, TraceEvent, TracedPacket,
     },
 };
 use crate::model::{
     Affinity, AttachMode, BackendState, Change, ChangeError, FlowLimit, FlowQuery, Forward, Health,
-    Name, NoBackend, Prefix, Rule, Scheduler, Tracking, Udp, Weight,
+    ListenerProtocol, Name, NoBackend, Prefix, RequestQuery, Rule, Scheduler, Tracking, Udp,
+    Weight,
     access::AccessError,
     health::{HttpProbe, Probe},
 };
@@ -50,6 +51,7 @@ fn backend(at: &str, share: i64, state: BackendState, next_hop: NextHopView) -> 
         health: HealthView::default(),
         next_hop,
         sent: counter(packets, packets * 1_000),
+        requests: None,
     }
 }
 
@@ -79,13 +81,59 @@ fn web() -> PoolView {
     PoolView {
         name: name("web"),
         services: vec![name("web")],
+        listeners: vec![name("edge")],
         health: Some(Health::new(Probe::Http(HttpProbe::default()))),
         drain_timeout_ms: Some(30_000),
         backends,
     }
 }
 
-/// Two services, three pools, an unresolved backend and a problem.
+/// A listener with two routes.
+fn edge() -> ListenerView {
+    let entry = |conditions: &[&str], action: &str, requests| RouteEntry {
+        conditions: conditions.iter().map(|&word| word.to_owned()).collect(),
+        action: action.to_owned(),
+        changes: vec![],
+        requests,
+    };
+    ListenerView {
+        name: name("edge"),
+        listen: address("192.0.2.10:8080"),
+        protocol: ListenerProtocol::Http,
+        open_connections: 3,
+        connections: 1_024,
+        answers: [("2xx".to_owned(), 12_300), ("5xx".to_owned(), 4)].into(),
+        unrouted: 7,
+        routes: vec![
+            entry(&["path /*.jpg", "method GET"], "pool spare", 300),
+            entry(&[], "pool web", 12_004),
+        ],
+    }
+}
+
+/// The second route of [`edge`], after the first has been passed over.
+fn taken(query: &RequestQuery) -> RouteView {
+    let edge = edge();
+    RouteView {
+        listener: edge.name,
+        listen: edge.listen,
+        method: query.method.to_string(),
+        url: query.url.to_string(),
+        client: query.client,
+        route: Some(2),
+        conditions: vec![],
+        action: Some("pool web".to_owned()),
+        changes: vec!["rewrite-prefix /".to_owned()],
+        pools: vec![name("web")],
+        passed: vec![PassedView {
+            route: 1,
+            conditions: vec!["path /*.jpg".to_owned(), "method GET".to_owned()],
+            why: "its method is another".to_owned(),
+        }],
+    }
+}
+
+/// Two services, a listener, three pools, an unresolved backend and a problem.
 pub(crate) fn status() -> Status {
     let web_service = ServiceView {
         name: name("web"),
@@ -145,6 +193,7 @@ pub(crate) fn status() -> Status {
     let dns = PoolView {
         name: name("dns"),
         services: vec![name("dns")],
+        listeners: vec![],
         health: None,
         drain_timeout_ms: None,
         backends: vec![backend("[2001:db8::4]:53", 1, BackendState::Enabled, resolved(0x14))],
@@ -152,6 +201,7 @@ pub(crate) fn status() -> Status {
     let spare = PoolView {
         name: name("spare"),
         services: vec![],
+        listeners: vec![],
         health: None,
         drain_timeout_ms: None,
         backends: vec![],
@@ -168,6 +218,7 @@ pub(crate) fn status() -> Status {
             attached: Some(AttachMode::Native),
         }],
         services: vec![dns_service, web_service],
+        listeners: vec![edge()],
         pools: vec![dns, spare, web()],
         packets: [
             ("forwarded".to_owned(), counter(12_345, 1_300_000)),
@@ -211,6 +262,7 @@ async fn event_loop(
         match request {
             Request::Status { reply } => _ = reply.send(Box::new(status())),
             Request::Flow { query, reply } => _ = reply.send(Ok(flow(&query))),
+            Request::Route { query, reply } => _ = reply.send(Ok(taken(&query))),
             Request::Sources { service, list, reply } => {
                 let known = status().services.iter().any(|view| view.name == service);
                 let error = ChangeError::UnknownService { service };

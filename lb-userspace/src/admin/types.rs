@@ -1,5 +1,6 @@
 //! What the API says and accepts: the JSON bodies of `/v1`.
 
+mod layer7;
 mod trace;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use self::layer7::{ListenerView, PassedView, RequestsView, RouteEntry, RouteView};
 pub use self::trace::{FrameView, TraceEvent, TracedPacket};
 use crate::model::{
     Affinity, AttachMode, BackendState, FlowLimit, Forward, Health, Name, NoBackend, PortRange,
@@ -31,6 +33,8 @@ pub struct Status {
     pub interfaces: Vec<InterfaceView>,
     /// Every service.
     pub services: Vec<ServiceView>,
+    /// Every listener.
+    pub listeners: Vec<ListenerView>,
     /// Every pool.
     pub pools: Vec<PoolView>,
     /// Packets by reason, of services and of the rest together; reasons never met are left out.
@@ -112,6 +116,8 @@ pub struct PoolView {
     pub name: Name,
     /// Services that send to it.
     pub services: Vec<Name>,
+    /// Listeners with a route to it.
+    pub listeners: Vec<Name>,
     /// How its backends are probed, if they are.
     pub health: Option<Health>,
     /// How many milliseconds drained and removed backends keep their flows, if that is limited.
@@ -135,6 +141,8 @@ pub struct BackendView {
     pub next_hop: NextHopView,
     /// Packets sent to it.
     pub sent: CounterView,
+    /// Requests sent to it; nothing if no route leads to its pool.
+    pub requests: Option<RequestsView>,
 }
 
 /// What the health check of a backend says.
@@ -172,6 +180,8 @@ pub enum NextHopView {
         /// MAC address of the next hop.
         mac: String,
     },
+    /// Not looked for, as only requests go to the pool, which the kernel routes.
+    Unneeded,
     /// Not known; packets are not forwarded by the program.
     Unresolved {
         /// Why, and what to do.

@@ -19,7 +19,7 @@ use super::{
     journal::Journal,
     problems,
     refused::{self, Refused},
-    sweep,
+    requests, sweep,
     trace::Tracing,
     view,
     vips::Vips,
@@ -38,6 +38,7 @@ use crate::{
     },
     health::{self, Checks, Report},
     model::{AttachMode, Change, Desired, FlowQuery},
+    proxy::Proxy,
     reconcile::{
         self, Image,
         compile::{Down, Inputs, Targets, address_of, compile, vip_endpoint},
@@ -56,6 +57,16 @@ pub(super) enum Flow {
     End,
 }
 
+/// What a controller is made of.
+pub(super) struct Parts {
+    pub(super) dataplane: Dataplane,
+    pub(super) netlink: Netlink,
+    pub(super) journal: Journal,
+    pub(super) vips: Vips,
+    pub(super) checks: Checks,
+    pub(super) proxy: Proxy,
+}
+
 /// See the module.
 pub(super) struct Controller {
     pub(super) desired: Desired,
@@ -65,6 +76,8 @@ pub(super) struct Controller {
     pub(super) links: Links,
     pub(super) next_hops: NextHops,
     pub(super) checks: Checks,
+    /// The layer-7 plane.
+    pub(super) proxy: Proxy,
     /// Backends that get no packets, as their checks failed.
     down: Down,
     /// Backends that were leaving, and named by no remembered flow, when the flows were last swept.
@@ -90,14 +103,8 @@ pub(super) struct Controller {
 }
 
 impl Controller {
-    pub(super) fn new(
-        desired: Desired,
-        dataplane: Dataplane,
-        netlink: Netlink,
-        journal: Journal,
-        vips: Vips,
-        mut checks: Checks,
-    ) -> Result<Self> {
+    pub(super) fn new(desired: Desired, parts: Parts) -> Result<Self> {
+        let Parts { dataplane, netlink, journal, vips, mut checks, proxy } = parts;
         let image = dataplane.image()?;
         checks.adopt(dead::of(&image, &desired));
         Ok(Self {
@@ -107,6 +114,7 @@ impl Controller {
             links: Links::new(),
             next_hops: NextHops::new(),
             checks,
+            proxy,
             down: Down::new(),
             unreferenced: BTreeSet::new(),
             filters: Filters::default(),
@@ -155,6 +163,7 @@ impl Controller {
         let desired = self.desired.clone();
         self.fill_tables(&desired).await?;
         self.attach(&desired)?;
+        self.proxy.reload_certificates(&desired, &self.down);
         self.note_refused()?;
         self.vips.follow(&desired, &self.netlink, &self.links).await
     }
@@ -195,6 +204,7 @@ impl Controller {
         }
         if self.checks.down(&self.desired) != self.down {
             let desired = self.desired.clone();
+            self.proxy.follow(&desired, &self.checks.down(&desired))?;
             self.fill_tables(&desired).await?;
         }
         Ok(())
@@ -209,6 +219,9 @@ impl Controller {
                 Err(error) => error!("cannot report the status: {error:#}"),
             },
             Request::Flow { query, reply } => answer(reply, self.explain(&query)),
+            Request::Route { query, reply } => {
+                answer(reply, requests::explain(&self.desired, &self.proxy, &query));
+            }
             Request::Sources { service, list, reply } => {
                 answer(reply, self.sources(&service, list));
             }
@@ -289,6 +302,7 @@ impl Controller {
     async fn bring_about(&mut self, next: &Desired) -> Result<()> {
         self.changes += 1;
         self.checks.follow(next)?;
+        self.proxy.follow(next, &self.checks.down(next))?;
         self.fill_tables(next).await?;
         self.attach(next)?;
         self.detach_others(next)?;
@@ -313,8 +327,8 @@ impl Controller {
     async fn fill_tables(&mut self, desired: &Desired) -> Result<()> {
         self.links = self.netlink.links().await?;
         let leaving = self.image.backends.values().map(|backend| address_of(backend).ip());
-        let configured =
-            desired.pools.values().flat_map(|pool| pool.backends.keys().map(SocketAddr::ip));
+        let pools = desired.pools.iter().filter(|(name, _)| !desired.is_for_requests_only(name));
+        let configured = pools.flat_map(|(_, pool)| pool.backends.keys().map(SocketAddr::ip));
         let addresses: BTreeSet<_> = configured.chain(leaving).collect();
         self.next_hops = self.netlink.next_hops(addresses, &self.links).await?;
         // The kernel drops the entries of interfaces that go.

@@ -3,9 +3,13 @@
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use tracing::debug;
 
-/// What maps, links and netlink need.
-const KEPT: [Capability; 3] =
-    [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON];
+/// What maps, links, netlink, and listeners on ports below 1024 need.
+const KEPT: [Capability; 4] = [
+    Capability::CAP_BPF,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_NET_BIND_SERVICE,
+    Capability::CAP_PERFMON,
+];
 
 /// Drops every other capability, for good. Before Linux 5.8 there is no `CAP_BPF`, and
 /// `CAP_SYS_ADMIN` stands for it.

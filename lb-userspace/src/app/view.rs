@@ -8,7 +8,7 @@ use std::{
 
 use lb_common::{abi::Counter, slot::Slot};
 
-use super::controller::Controller;
+use super::{controller::Controller, requests};
 use crate::{
     admin::types::{
         BackendView, CounterView, HealthState, HealthView, InterfaceView, NextHopView, PoolView,
@@ -45,6 +45,7 @@ pub(super) fn status(
         pin_dir: desired.daemon.pin_dir.clone(),
         interfaces: view.interfaces(),
         services,
+        listeners: requests::listeners(controller),
         pools: pools?,
         packets: by_name(&packets),
         remembered_flows: controller.remembered,
@@ -163,6 +164,7 @@ impl<'a> View<'a> {
                 .filter(|(_, service)| service.pool == *name)
                 .map(|(service, _)| service.clone())
                 .collect(),
+            listeners: requests::listeners_of(&self.controller.desired, name),
             health: pool.health.clone(),
             drain_timeout_ms: pool.drain_timeout.map(milliseconds),
             backends: backends
@@ -181,6 +183,7 @@ impl<'a> View<'a> {
             Some(Ok(NextHop { interface, target })) => {
                 NextHopView::Resolved { interface: interface.clone(), mac: mac_text(target.mac) }
             }
+            _ if self.controller.desired.is_for_requests_only(pool) => NextHopView::Unneeded,
             Some(Err(reason)) => NextHopView::Unresolved { reason: reason.clone() },
             None => NextHopView::Unresolved { reason: "not looked up yet".to_owned() },
         };
@@ -190,7 +193,8 @@ impl<'a> View<'a> {
         };
         let (weight, state) = (backend.weight, backend.state);
         let health = health(self.controller.checks.standing(pool, address));
-        Ok(BackendView { address, weight, state, health, next_hop, sent: counter(sent) })
+        let requests = requests::of_backend(&self.controller.proxy, pool, address);
+        Ok(BackendView { address, weight, state, health, next_hop, sent: counter(sent), requests })
     }
 }
 

@@ -118,6 +118,13 @@ pub(super) enum Command {
     /// `icmp`, `dropped`, `passed`, `forwarded`. Addresses and ports are those of the packet as it
     /// arrived or as it left. While a trace runs, packets cost more.
     Trace(TraceArgs),
+    /// Show which route and pool a request would take, and why
+    ///
+    /// The exit code is 1 if no route takes it.
+    Route(RouteArgs),
+    /// Look at listeners
+    #[command(subcommand)]
+    Listener(ListenerCommand),
     /// Look at services, and change who may connect
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -208,6 +215,22 @@ pub(super) enum ListCommand {
         /// The prefixes, as they are listed
         #[arg(required = true, value_name = "PREFIX")]
         prefixes: Vec<Prefix>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ListenerCommand {
+    /// List all listeners
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one listener, with its routes and how many requests took each
+    Show {
+        /// Name of the listener
+        name: Name,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -311,6 +334,26 @@ pub(super) struct FlowArgs {
     /// Ask about the packet that opens the flow, in place of one of an open flow; TCP only
     #[arg(long)]
     pub(super) opening: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Of `shunt route`.
+#[derive(Debug, Args)]
+pub(super) struct RouteArgs {
+    /// The method, such as GET
+    pub(super) method: String,
+    /// The URL, such as `http://www.example.org/path?query`
+    pub(super) url: String,
+    /// A header of the request; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(super) headers: Vec<String>,
+    /// The client's address; 127.0.0.1 unless given
+    #[arg(long, value_name = "IP")]
+    pub(super) client: Option<IpAddr>,
+    /// The listener, if the URL alone does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(super) listener: Option<Name>,
     #[command(flatten)]
     pub(super) output: Output,
 }

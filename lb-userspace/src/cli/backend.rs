@@ -188,6 +188,7 @@ fn health(health: &HealthView) -> String {
 pub(super) fn next_hop(next_hop: &NextHopView) -> String {
     match next_hop {
         NextHopView::Resolved { interface, mac } => format!("{mac} on {interface}"),
+        NextHopView::Unneeded => "-".to_owned(),
         NextHopView::Unresolved { reason } => format!("! unresolved: {reason}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Outcome, backend,
+    Outcome, backend, format,
     table::{
         self,
         Column::{Number, Text},
@@ -61,9 +61,38 @@ pub(super) fn words(pool: &PoolView) -> String {
     let health = pool.health.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     let drain = pool.drain_timeout_ms.map(|timeout| duration::text(Duration::from_millis(timeout)));
     let drain = drain.as_deref().unwrap_or("none");
+    let listeners = match &pool.listeners[..] {
+        [] => String::new(),
+        names => format!("  listeners      {}\n", table::names(names)),
+    };
     format!(
-        "pool {}\n  services       {services}\n  health         {health}\n  drain-timeout  {drain}\n\n{}",
+        "pool {}\n  services       {services}\n{listeners}  health         {health}\n  drain-timeout  {drain}\n\n{}{}",
         pool.name,
-        backend::members(pool)
+        backend::members(pool),
+        requests(pool)
     )
+}
+
+/// Requests by backend, if any route leads to the pool.
+fn requests(pool: &PoolView) -> String {
+    let mut table = Table::new(&[
+        Text("BACKEND"),
+        Number("REQUESTS"),
+        Number("NOW"),
+        Number("FAILED"),
+        Text("EJECTED"),
+    ]);
+    let mut some = false;
+    for backend in &pool.backends {
+        let Some(requests) = backend.requests else { continue };
+        some = true;
+        table.row([
+            backend.address.to_string(),
+            format::thousands(requests.sent),
+            format::thousands(requests.active.into()),
+            format::thousands(requests.failed),
+            if requests.ejected { "! yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    if some { format!("\n{table}") } else { String::new() }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, net::SocketAddr};
 use lb_common::{abi::Reason, limits::MAX_FLOWS};
 
 use super::{
-    Outcome, format, pool, service,
+    Outcome, format, listener, pool, service,
     table::{
         self,
         Column::{Number, Text},
@@ -40,18 +40,20 @@ pub(super) fn words(status: &Status) -> String {
     if !problems.is_empty() {
         out.push('\n');
     }
+    let listeners = (!status.listeners.is_empty()).then(|| listener::table(&status.listeners));
     let parts = [
-        interfaces(&status.interfaces),
-        service::table(&status.services),
-        pool::table(&status.pools),
-        reasons(&status.packets),
-        format!(
+        Some(interfaces(&status.interfaces)),
+        Some(service::table(&status.services)),
+        listeners,
+        Some(pool::table(&status.pools)),
+        Some(reasons(&status.packets)),
+        Some(format!(
             "{} of at most {} flows remembered; those that no change could break need no memory\n",
             format::thousands(status.remembered_flows as u64),
             format::thousands(u64::from(MAX_FLOWS))
-        ),
+        )),
     ];
-    out + &parts.join("\n")
+    out + &parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// What the daemon complains about, and unresolved backends that it does not mention. It may name

@@ -5,5 +5,6 @@ mod decap;
 mod drops;
 mod flow;
 pub(super) mod golden;
+mod layer7;
 mod stats;
 mod usage;

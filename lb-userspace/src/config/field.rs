@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use toml_span::{
     Spanned,
-    value::{Array, Value, ValueInner},
+    value::{Array, Table, Value, ValueInner},
 };
 
 use super::{findings::Findings, suggest::nearest};
@@ -41,6 +41,11 @@ impl<'v> Field<'v> {
     /// An array.
     pub(super) fn array(&self, findings: &mut Findings<'_>) -> Option<&'v Array<'v>> {
         self.expect("an array", self.value.as_array(), findings)
+    }
+
+    /// A table.
+    pub(super) fn table(&self, findings: &mut Findings<'_>) -> Option<&'v Table<'v>> {
+        self.expect("a table", self.value.as_table(), findings)
     }
 
     /// A string that a parser takes.

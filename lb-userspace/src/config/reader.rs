@@ -35,6 +35,11 @@ impl<'v> Section<'v> {
         self.start
     }
 
+    /// Whether a key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A key, if it is there.
     pub(super) fn get(&self, key: &'static str) -> Option<Field<'v>> {
         let value = self.table.get(key)?;

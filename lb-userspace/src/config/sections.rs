@@ -3,8 +3,10 @@
 mod daemon;
 mod health;
 mod interface;
+mod listener;
 mod pool;
 mod service;
+mod upstream;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -14,7 +16,7 @@ pub use self::daemon::{DEFAULT_ADMIN, DEFAULT_STATE_DIR};
 use super::{
     findings::Findings,
     reader::Section,
-    vocabulary::{DAEMON, FILE, INTERFACE, POOL, SERVICE},
+    vocabulary::{DAEMON, FILE, INTERFACE, POOL, SERVICE, layer7::LISTENER},
 };
 use crate::model::{Desired, Name};
 
@@ -40,9 +42,12 @@ pub(super) struct Places {
     service_names: BTreeMap<Name, usize>,
     pub(super) services: BTreeMap<Name, ServicePlaces>,
     pub(super) backends: BTreeMap<(Name, SocketAddr), usize>,
+    listener_names: BTreeMap<Name, usize>,
+    pub(super) listeners: BTreeMap<Name, ServicePlaces>,
+    pub(super) routes: BTreeMap<(Name, usize), ServicePlaces>,
 }
 
-/// Byte offsets of a service.
+/// Byte offsets of a service, listener or route.
 pub(super) struct ServicePlaces {
     pub(super) start: usize,
     /// Of the values of its keys.
@@ -64,6 +69,7 @@ pub(super) fn read(root: &Value<'_>, findings: &mut Findings<'_>) -> Draft {
             interfaces: Vec::new(),
             pools: BTreeMap::new(),
             services: BTreeMap::new(),
+            listeners: BTreeMap::new(),
         },
         places: Places::default(),
         unnamed_pool: false,
@@ -75,7 +81,8 @@ pub(super) fn read(root: &Value<'_>, findings: &mut Findings<'_>) -> Draft {
         draft.desired.daemon = daemon::read(&section, findings);
     }
     let interfaces = file.several(&INTERFACE, findings);
-    if interfaces.list.is_empty() && !interfaces.unread {
+    let only_requests = file.has(LISTENER.key) && !file.has(SERVICE.key);
+    if interfaces.list.is_empty() && !interfaces.unread && !only_requests {
         findings.add(0, "there is no interface; add an [[interface]] for each one that packets arrive on, such as `name = \"eth0\"`");
     }
     for section in &interfaces.list {
@@ -88,6 +95,9 @@ pub(super) fn read(root: &Value<'_>, findings: &mut Findings<'_>) -> Draft {
     }
     for section in &file.several(&SERVICE, findings).list {
         service::read(section, &mut draft, findings);
+    }
+    for section in &file.several(&LISTENER, findings).list {
+        listener::read(section, &mut draft, findings);
     }
     file.refuse_others(findings);
     draft

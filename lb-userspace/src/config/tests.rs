@@ -3,6 +3,7 @@
 
 mod asked;
 mod health;
+mod listeners;
 mod messages;
 mod properties;
 mod whole;

@@ -2,6 +2,8 @@
 //!
 //! Data only. A version that brings a key moves its line from `refused` to `known`.
 
+pub(super) mod layer7;
+
 use Refusal::{Instead, Later, Layer7};
 
 /// The keys of one kind of section.
@@ -43,7 +45,7 @@ impl Refusal {
         match self {
             Self::Later(what) => format!("`{key}`: {what} not in this version yet; remove it"),
             Self::Layer7(what) => format!(
-                "`{key}`: a [[service]] is layer 4: it forwards packets without reading them, so there is no {what}; put the rule on a [[listener]] (listeners are not in this version yet)"
+                "`{key}`: a [[service]] is layer 4: it forwards packets without reading them, so there is no {what}; put the rule on a [[listener]]"
             ),
             Self::Instead(_, sentence) => format!("`{key}`: {sentence}"),
         }
@@ -55,7 +57,7 @@ pub(super) const NGINX: &str =
     "a [[pool]] is nginx's `upstream`, a [[service]] its `server` in `stream`";
 
 const NGINX_WORD: &str = "this is nginx's word: a [[pool]] is nginx's `upstream`, a [[service]] its `server` in `stream`";
-const NGINX_HTTP: &str = "this is nginx's word: a [[listener]] would be its `server` in `http`, but listeners are not in this version yet; a [[service]] is its `server` in `stream`, a [[pool]] its `upstream`";
+const NGINX_HTTP: &str = "this is nginx's word: a [[listener]] is its `server` in `http`, a [[service]] its `server` in `stream`, a [[pool]] its `upstream`";
 const HAPROXY_WORD: &str = "this is HAProxy's word: a [[pool]] is HAProxy's `backend`, a [[service]] its `frontend` in `mode tcp`, [daemon] its `global`";
 
 const fn word(key: &'static str, example: &'static str) -> Word {
@@ -73,10 +75,13 @@ pub(super) const FILE: Vocabulary = Vocabulary {
         word("interface", "[[interface]]"),
         word("pool", "[[pool]]"),
         word("service", "[[service]]"),
+        word("listener", "[[listener]]"),
     ],
     refused: &[
-        ("listener", Later("layer 7, and with it [[listener]], is")),
-        ("route", Later("layer 7, and with it a route of a [[listener]], is")),
+        (
+            "route",
+            Instead("", "a route belongs to a [[listener]]; write `[[listener.route]]` below it"),
+        ),
         ("upstream", Instead("pool", NGINX_WORD)),
         ("server", Instead("service", NGINX_WORD)),
         ("stream", Instead("pool", NGINX_WORD)),
@@ -127,6 +132,7 @@ pub(super) const POOL: Vocabulary = Vocabulary {
         word("backends", "backends = [\"172.17.0.4:1001\"]"),
         word("drain-timeout", "drain-timeout = \"30s\""),
         word("health", "health = { type = \"tcp\" }"),
+        word("http", "http = { balance = \"round-robin\" }"),
     ],
     refused: &[
         ("discovery", Later("discovery of backends is")),

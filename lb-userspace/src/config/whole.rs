@@ -2,10 +2,10 @@
 
 use super::{
     findings::Findings,
-    sections::{Draft, Places},
+    sections::{Draft, Places, ServicePlaces},
 };
 use crate::model::{
-    Desired,
+    Desired, Route,
     rules::{self, Problem, Subject},
 };
 
@@ -33,17 +33,27 @@ pub(super) fn judge(draft: &Draft, findings: &mut Findings<'_>) {
 fn assume_pools(desired: &mut Desired, draft: &Draft) {
     let finished = draft.desired.services.values().map(|service| &service.pool);
     let unfinished = draft.unfinished.iter().map(|service| &service.pool.value);
-    for pool in finished.chain(unfinished) {
+    let routes = draft.desired.listeners.values().flat_map(|listener| &listener.routes);
+    let wanted = routes.flat_map(Route::pools);
+    for pool in finished.chain(unfinished).chain(wanted) {
         desired.pools.entry(pool.clone()).or_default();
+    }
+}
+
+impl ServicePlaces {
+    /// Where a key is, or the section if it is about none that is there.
+    fn of(&self, key: Option<&str>) -> usize {
+        key.and_then(|key| self.keys.get(key)).copied().unwrap_or(self.start)
     }
 }
 
 fn place(problem: &Problem, places: &Places) -> usize {
     let place = match &problem.subject {
-        Subject::Service(name) => places.services.get(name).map(|service| {
-            let key = problem.key.and_then(|key| service.keys.get(key));
-            key.copied().unwrap_or(service.start)
-        }),
+        Subject::Service(name) => places.services.get(name).map(|it| it.of(problem.key)),
+        Subject::Listener(name) => places.listeners.get(name).map(|it| it.of(problem.key)),
+        Subject::Route(name, nth) => {
+            places.routes.get(&(name.clone(), *nth)).map(|it| it.of(problem.key))
+        }
         Subject::Backend(pool, address) => places.backends.get(&(pool.clone(), *address)).copied(),
         Subject::Whole => None,
     };

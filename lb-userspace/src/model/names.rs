@@ -58,6 +58,22 @@ pub enum ValueError {
         /// What was given.
         given: String,
     },
+    /// The address of a listener.
+    #[error(
+        "`{given}` is not an address to listen on: write IP:PORT, such as `192.0.2.10:8080` or `[::]:8080`; a [[listener]] is always TCP, so the protocol is left out"
+    )]
+    Listen {
+        /// What was given.
+        given: String,
+    },
+    /// The name of a server in TLS.
+    #[error(
+        "`{given}` is not the name of a server; write a host name or an IP address, without a port"
+    )]
+    Server {
+        /// What was given.
+        given: String,
+    },
     /// The address of a client.
     #[error(
         "`{given}` is not the address of a client: write IP:PORT, such as `198.51.100.7:40000` or `[2001:db8:1::7]:40000` (host names are not looked up)"
@@ -194,8 +210,10 @@ impl fmt::Display for Protocol {
 
 /// Reads the address of a backend.
 pub fn backend_address(given: &str) -> Result<SocketAddr, ValueError> {
-    let address = given.parse().map_err(|_| ValueError::Backend { given: given.to_owned() })?;
-    usable(address)
+    let address: SocketAddr =
+        given.parse().map_err(|_| ValueError::Backend { given: given.to_owned() })?;
+    // A listener can reach a server on this host; that a service cannot is a rule of its own.
+    if address.ip().is_loopback() && address.port() != 0 { Ok(address) } else { usable(address) }
 }
 
 /// Reads the address of a client.
@@ -234,13 +252,17 @@ pub(super) fn usable(address: SocketAddr) -> Result<SocketAddr, ValueError> {
     }
 }
 
+/// Why nothing is forwarded to a loopback address.
+pub(super) const LOOPBACK: &str =
+    "loopback addresses never reach an interface; give the host's own address";
+
 /// Why packets cannot be balanced to or from an address, and what to do, if they cannot.
 pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
     if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
         return Some("it is not the address of one host; give a unicast address");
     }
     if ip.is_loopback() {
-        return Some("loopback addresses never reach an interface; give the host's own address");
+        return Some(LOOPBACK);
     }
     match ip {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {

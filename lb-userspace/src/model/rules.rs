@@ -8,6 +8,7 @@
 mod access;
 pub mod capacity;
 mod flows;
+mod listeners;
 mod quic;
 mod source;
 mod vips;
@@ -18,13 +19,17 @@ use std::{
 };
 
 use self::vips::Vips;
-use super::{Desired, Forward, Name, Service};
+use super::{Desired, Forward, Name, Service, names};
 
 /// What a problem is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Subject {
     /// A service.
     Service(Name),
+    /// A listener.
+    Listener(Name),
+    /// A route of a listener, by its place.
+    Route(Name, usize),
     /// A backend of a pool.
     Backend(Name, SocketAddr),
     /// The configuration as a whole.
@@ -47,6 +52,10 @@ impl Problem {
         Self { subject: Subject::Service(name.clone()), key: Some(key), message }
     }
 
+    fn of_listener(name: &Name, key: &'static str, message: String) -> Self {
+        Self { subject: Subject::Listener(name.clone()), key: Some(key), message }
+    }
+
     fn of_backend(pool: &Name, address: SocketAddr, message: String) -> Self {
         Self { subject: Subject::Backend(pool.clone(), address), key: Some("backends"), message }
     }
@@ -64,6 +73,7 @@ pub fn problems(desired: &Desired) -> Vec<Problem> {
     source::check(desired, &mut found);
     quic::check(desired, &mut found);
     capacity::check(desired, &mut found);
+    listeners::check(desired, &mut found);
     found
 }
 
@@ -133,6 +143,12 @@ fn family_fits(service: &Service, backend: SocketAddr) -> bool {
 fn misfit(name: &Name, service: &Service, backend: SocketAddr) -> Option<String> {
     let vip = service.listen.address;
     let mode = service.forward.name();
+    if backend.ip().is_loopback() {
+        return Some(format!(
+            "backend {backend} of service `{name}` cannot be used: {}",
+            names::LOOPBACK
+        ));
+    }
     if !family_fits(service, backend) {
         return Some(format!(
             "backend {backend} is not of the address family of service `{name}` ({vip}), and `{mode}` cannot translate between families; use backends of the family of the VIP, or `ipip` or `gue`"

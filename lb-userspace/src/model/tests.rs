@@ -35,6 +35,7 @@ fn service(listen: &str, pool: &str, forward: Forward) -> Service {
 
 fn desired(pools: &[(&str, Pool)], services: &[(&str, Service)]) -> Desired {
     Desired {
+        listeners: [].into(),
         daemon: Daemon {
             admin: "/run/a.sock".into(),
             state_dir: "/var/lib/a".into(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edit, difference};
 use crate::model::{
-    Affinity, AttachMode, Backend, BackendState, Desired, Name, NoBackend, Pool, PortRange, Rule,
-    Scheduler, Service, Tracking, Udp, duration,
+    Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
+    PortRange, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -40,7 +40,42 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
             }
         }
     }
+    for edit in difference(&before.listeners, &after.listeners) {
+        match edit {
+            Edit::Added(name, new) => {
+                lines.push(format!("+ listener {name}: {}", listener(new)));
+                describe_routes(name, &[], &new.routes, &mut lines);
+            }
+            Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
+            Edit::Changed(name, old, new) => {
+                if listener(old) != listener(new) {
+                    lines.push(format!(
+                        "~ listener {name}: {} -> {}",
+                        listener(old),
+                        listener(new)
+                    ));
+                }
+                describe_routes(name, &old.routes, &new.routes, &mut lines);
+            }
+        }
+    }
     lines
+}
+
+/// Routes that are only in one of two lists. Their order is told by a line of its own.
+fn describe_routes(name: &Name, before: &[Route], after: &[Route], lines: &mut Vec<String>) {
+    let start = lines.len();
+    let gone = before.iter().filter(|route| !after.contains(route));
+    lines.extend(gone.map(|route| format!("- route of {name}: {route}")));
+    let new = after.iter().filter(|route| !before.contains(route));
+    lines.extend(new.map(|route| format!("+ route of {name}: {route}")));
+    if lines.len() == start && before != after {
+        lines.push(format!("~ order of the routes of {name}"));
+    }
+}
+
+fn listener(listener: &Listener) -> String {
+    format!("{} {}", listener.protocol.name(), listener.listen)
 }
 
 /// How the lists of a service differ. They may be long, so that is told by numbers.
@@ -66,6 +101,10 @@ fn describe_pool(name: &Name, before: &Pool, after: &Pool, lines: &mut Vec<Strin
     setting("health", health(before), health(after));
     let drain = |pool: &Pool| pool.drain_timeout.map(duration::text);
     setting("drain-timeout", drain(before), drain(after));
+    let [old, new] = [before, after].map(|pool| pool.http.words());
+    for ((what, old), (_, new)) in old.into_iter().zip(new) {
+        setting(what, Some(old), Some(new));
+    }
     for edit in difference(&before.backends, &after.backends) {
         lines.push(match edit {
             Edit::Added(address, new) => {

@@ -56,6 +56,7 @@ impl World {
             seed: 7,
         };
         let desired = Desired {
+            listeners: BTreeMap::new(),
             daemon,
             interfaces: vec![Interface { name: "eth0".to_owned(), mode: AttachMode::Auto }],
             pools: BTreeMap::new(),

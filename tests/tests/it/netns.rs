@@ -29,6 +29,7 @@ mod pmtu;
 mod quic;
 mod ranges;
 mod refusals;
+mod requests;
 mod restart;
 mod ring;
 mod scene;

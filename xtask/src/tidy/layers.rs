@@ -61,8 +61,9 @@ const LB_USERSPACE: &[Layer] = &[
     ("health", &["model"]),
     ("reconcile", &["model"]),
     ("dataplane", &["reconcile", "model"]),
+    ("proxy", &["model"]),
     ("admin", &["model"]),
-    ("app", &["model", "config", "health", "reconcile", "dataplane", "admin"]),
+    ("app", &["model", "config", "health", "reconcile", "dataplane", "proxy", "admin"]),
     // Of `admin` the types only, of `model` the words they are made of.
     ("cli", &["config", "admin", "model"]),
     ("main", &["app", "cli"]),

@@ -19,7 +19,9 @@ use super::{
 use crate::{
     admin::{
         Request, RequestError,
-        types::{BackendPatch, Changed, NewBackend, PoolView, Refusal, ServiceView, Status},
+        types::{
+            BackendPatch, Changed, ListenerView, NewBackend, PoolView, Refusal, ServiceView, Status,
+        },
     },
     model::{Change, ChangeError, Name},
 };
@@ -131,6 +133,8 @@ async fn dispatch(
         Route::Status => json(&status(requests).await?),
         Route::Services => json(&status(requests).await?.services),
         Route::Service(name) => json(&service(status(requests).await?, &name)?),
+        Route::Listeners => json(&status(requests).await?.listeners),
+        Route::Listener(name) => json(&listener(status(requests).await?, &name)?),
         Route::Sources(service, list) => {
             json(&ask(requests, |reply| Request::Sources { service, list, reply }).await??)
         }
@@ -151,6 +155,10 @@ async fn dispatch(
         Route::Flow => {
             let query = query::flow(asked.as_deref())?;
             json(&ask(requests, |reply| Request::Flow { query, reply }).await??)
+        }
+        Route::Request => {
+            let query = query::request(asked.as_deref())?;
+            json(&ask(requests, |reply| Request::Route { query, reply }).await??)
         }
         Route::Trace => {
             let query = query::trace(asked.as_deref())?;
@@ -202,6 +210,14 @@ fn service(status: Status, name: &Name) -> Result<ServiceView, Rejection> {
     status.services.into_iter().find(|service| service.name == *name).ok_or_else(|| {
         let error =
             format!("there is no service `{name}`; `shunt service list` shows those there are");
+        Rejection::new(StatusCode::NOT_FOUND, error)
+    })
+}
+
+fn listener(status: Status, name: &Name) -> Result<ListenerView, Rejection> {
+    status.listeners.into_iter().find(|listener| listener.name == *name).ok_or_else(|| {
+        let error =
+            format!("there is no listener `{name}`; `shunt listener list` shows those there are");
         Rejection::new(StatusCode::NOT_FOUND, error)
     })
 }

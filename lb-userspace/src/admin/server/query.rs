@@ -5,7 +5,7 @@ use std::{fmt::Display, net::SocketAddr};
 use super::{answer::Rejection, route::decoded};
 use crate::{
     admin::trace::TraceQuery,
-    model::{FlowQuery, Vip, names},
+    model::{FlowQuery, RequestQuery, Vip, names, request},
 };
 
 /// How a question about a flow is written.
@@ -23,6 +23,47 @@ pub(super) fn flow(query: Option<&str>) -> Result<FlowQuery, Rejection> {
     let to = given.to.ok_or_else(|| missing("to"))?;
     FlowQuery::new(from, to, given.opening.unwrap_or(false))
         .map_err(|error| Rejection::malformed(error.to_string()))
+}
+
+/// How a question about a request is written.
+const ROUTE: &str =
+    "/v1/route?method=METHOD&url=URL[&header=NAME:VALUE]...[&client=IP][&listener=NAME]";
+
+/// Reads the query of `/v1/route`.
+pub(super) fn request(query: Option<&str>) -> Result<RequestQuery, Rejection> {
+    let (mut method, mut url) = (None, None);
+    let mut rest = Vec::new();
+    for parameter in query.unwrap_or_default().split('&').filter(|it| !it.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        match name.as_str() {
+            "method" => method = Some(value),
+            "url" => url = Some(value),
+            _ => rest.push((name, value)),
+        }
+    }
+    let missing = |name: &str| {
+        Rejection::malformed(format!("`{name}` is missing in the query; write {ROUTE}"))
+    };
+    let (method, url) = (method.unwrap_or("GET".to_owned()), url.ok_or_else(|| missing("url"))?);
+    let mut query = RequestQuery::new(&method, &url)
+        .map_err(|error| Rejection::malformed(error.to_string()))?;
+    for (name, value) in rest {
+        match name.as_str() {
+            "header" => {
+                let (header, value) = read("header", request::header(&value))?;
+                query.headers.append(header, value);
+            }
+            "client" => query.client = read("client", value.parse())?,
+            "listener" => query.listener = Some(read("listener", value.parse())?),
+            _ => {
+                return Err(Rejection::malformed(format!(
+                    "`{name}` is no parameter of /v1/route; write {ROUTE}"
+                )));
+            }
+        }
+    }
+    Ok(query)
 }
 
 /// Reads the query of `/v1/trace`, percent escapes included.

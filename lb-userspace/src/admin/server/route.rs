@@ -16,6 +16,10 @@ pub(super) enum Route {
     Services,
     /// `/v1/services/NAME`
     Service(Name),
+    /// `/v1/listeners`
+    Listeners,
+    /// `/v1/listeners/NAME`
+    Listener(Name),
     /// `/v1/services/NAME/allow` and `/v1/services/NAME/deny`
     Sources(Name, Rule),
     /// `/v1/pools`
@@ -28,6 +32,8 @@ pub(super) enum Route {
     Backend(Name, SocketAddr),
     /// `/v1/flow`
     Flow,
+    /// `/v1/route`
+    Request,
     /// `/v1/trace`
     Trace,
     /// `/v1/changes`
@@ -48,6 +54,8 @@ impl Route {
             ["v1", "status"] => Self::Status,
             ["v1", "services"] => Self::Services,
             ["v1", "services", service] => Self::Service(name("service", service)?),
+            ["v1", "listeners"] => Self::Listeners,
+            ["v1", "listeners", listener] => Self::Listener(name("listener", listener)?),
             ["v1", "services", service, "allow"] => {
                 Self::Sources(name("service", service)?, Rule::Allow)
             }
@@ -61,6 +69,7 @@ impl Route {
                 Self::Backend(name("pool", pool)?, backend(address)?)
             }
             ["v1", "flow"] => Self::Flow,
+            ["v1", "route"] => Self::Request,
             ["v1", "trace"] => Self::Trace,
             ["v1", "changes"] => Self::Changes,
             ["v1", "apply"] => Self::Apply,
@@ -80,6 +89,9 @@ impl Route {
             Self::Status
             | Self::Services
             | Self::Service(_)
+            | Self::Listeners
+            | Self::Listener(_)
+            | Self::Request
             | Self::Sources(..)
             | Self::Pools
             | Self::Pool(_)

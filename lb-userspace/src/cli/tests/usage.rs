@@ -36,6 +36,9 @@ fn every_command_is_understood() {
         "shunt trace host 198.51.100.0/24 and port 80 --pcap /tmp/a.pcapng",
         "shunt service list --json",
         "shunt service show web --json",
+        "shunt listener list --json",
+        "shunt listener show edge",
+        "shunt route GET http://www.example.org/ -H a:b --client 192.0.2.1 --listener edge --json",
         "shunt pool list",
         "shunt pool show web",
         "shunt backend list",
@@ -65,7 +68,7 @@ fn every_command_is_understood() {
 fn malformed_arguments_get_one_line_that_says_what_to_do() {
     let cases = [
         ("shunt backend add web web:80", "`web:80` is not a backend address: write"),
-        ("shunt backend add web 127.0.0.1:80", "loopback addresses never reach an interface"),
+        ("shunt backend add web 0.0.0.0:80", "it is not the address of one host"),
         ("shunt backend remove we/b 10.0.0.1:80", "is not a name: use 1 to 63"),
         ("shunt backend weight web 10.0.0.1:80 0", "use 1 to 1000; to stop new flows"),
         ("shunt backend weight web 10.0.0.1:80 -1", "use 1 to 1000; to stop new flows"),

@@ -12,13 +12,13 @@ use toml_span::{
     value::{Value, ValueInner},
 };
 
-use super::{Draft, health, name};
+use super::{Draft, health, name, upstream};
 use crate::{
     config::{
         field::{Field, describe},
         findings::Findings,
         reader::Section,
-        vocabulary::{BACKEND, HEALTH},
+        vocabulary::{BACKEND, HEALTH, layer7::HTTP},
     },
     model::{
         Backend, BackendState, Pool, Weight,
@@ -35,6 +35,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let backends = backends(section, findings);
     let health = section.single(&HEALTH, findings);
     let health = health.and_then(|section| health::read(&section, findings));
+    let http = section.single(&HTTP, findings);
+    let http = http.map(|section| upstream::read(&section, findings)).unwrap_or_default();
     let drain_timeout = section.get("drain-timeout");
     let drain_timeout = drain_timeout.and_then(|field| field.parsed(drain_time, findings));
     section.refuse_others(findings);
@@ -49,7 +51,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     }
     draft.places.pools.insert(name.value.clone(), name.span.start);
     let drain_timeout = drain_timeout.map(|timeout| timeout.value);
-    let mut pool = Pool { backends: BTreeMap::new(), health, drain_timeout };
+    let mut pool = Pool { backends: BTreeMap::new(), health, drain_timeout, http };
     for (address, (backend, at)) in backends {
         pool.backends.insert(address, backend);
         draft.places.backends.insert((name.value.clone(), address), at);

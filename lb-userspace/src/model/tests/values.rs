@@ -74,10 +74,8 @@ fn addresses_that_cannot_be_used() {
         ("0.0.0.0:80", "one host"),
         ("255.255.255.255:80", "one host"),
         ("224.0.0.1:80", "one host"),
-        ("127.0.0.53:80", "loopback"),
         ("[::]:80", "one host"),
         ("[ff02::1]:80", "one host"),
-        ("[::1]:80", "loopback"),
         ("[::ffff:192.0.2.10]:80", "write it as IPv4"),
         ("[fe80::1]:80", "link-local"),
         ("[fe80::1%2]:80", "zone"),
@@ -89,6 +87,16 @@ fn addresses_that_cannot_be_used() {
         assert_eq!(of_vip, of_backend);
         assert!(of_vip.contains(why), "{address}: {of_vip}");
     }
+}
+
+#[test]
+fn a_server_on_this_host_is_for_requests_only() {
+    for address in ["127.0.0.53:80", "[::1]:80"] {
+        assert!(backend_address(address).is_ok());
+        let of_vip = format!("{address}/tcp").parse::<Vip>().unwrap_err().to_string();
+        assert!(of_vip.contains("loopback"), "{of_vip}");
+    }
+    assert!(backend_address("127.0.0.53:0").is_err());
 }
 
 #[test]

@@ -26,7 +26,13 @@ fn desired(interfaces: &[&str], forward: Forward) -> Desired {
         pin_dir: "/sys/fs/bpf/a".into(),
         seed: 0,
     };
-    Desired { daemon, interfaces: interfaces.collect(), pools: BTreeMap::new(), services }
+    Desired {
+        daemon,
+        interfaces: interfaces.collect(),
+        pools: BTreeMap::new(),
+        services,
+        listeners: BTreeMap::new(),
+    }
 }
 
 /// Links with indices from 1 on.

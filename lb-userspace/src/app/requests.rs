@@ -1,0 +1,109 @@
+//! What there is to say of requests, in the API's words.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use hyper::http::uri::Authority;
+
+use super::controller::Controller;
+use crate::{
+    admin::{
+        RequestError,
+        types::{ListenerView, PassedView, RequestsView, RouteEntry, RouteView},
+    },
+    model::{Desired, Listener, Name, RequestQuery, Route},
+    proxy::Proxy,
+};
+
+/// Classes of statuses, as they are counted.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Every listener.
+pub(super) fn listeners(controller: &Controller) -> Vec<ListenerView> {
+    let all = &controller.desired.listeners;
+    all.iter().map(|(name, listener)| view(&controller.proxy, name, listener)).collect()
+}
+
+fn view(proxy: &Proxy, name: &Name, listener: &Listener) -> ListenerView {
+    let counts = proxy.listener(name).unwrap_or_default();
+    let answers: BTreeMap<String, u64> = CLASSES
+        .iter()
+        .zip(counts.answers)
+        .filter(|(_, count)| *count > 0)
+        .map(|(class, count)| ((*class).to_owned(), count))
+        .collect();
+    let entry = |(nth, route): (usize, &Route)| RouteEntry {
+        conditions: route.matches.words(),
+        action: route.action.to_string(),
+        changes: route.edits.words(),
+        requests: counts.routes.get(nth).copied().unwrap_or_default(),
+    };
+    ListenerView {
+        name: name.clone(),
+        listen: listener.listen,
+        protocol: listener.protocol,
+        open_connections: counts.open,
+        connections: counts.connections,
+        answers,
+        unrouted: counts.unrouted,
+        routes: listener.routes.iter().enumerate().map(entry).collect(),
+    }
+}
+
+/// Requests to a backend; nothing if no route leads to its pool.
+pub(super) fn of_backend(proxy: &Proxy, pool: &Name, address: SocketAddr) -> Option<RequestsView> {
+    let counts = proxy.backend(pool, address)?;
+    Some(RequestsView {
+        active: counts.active,
+        sent: counts.requests,
+        failed: counts.failures,
+        ejected: counts.ejected,
+    })
+}
+
+/// Listeners with a route to a pool.
+pub(super) fn listeners_of(desired: &Desired, pool: &Name) -> Vec<Name> {
+    let leads = |listener: &Listener| {
+        listener.routes.iter().any(|route| route.pools().any(|name| name == pool))
+    };
+    let all = desired.listeners.iter().filter(|(_, listener)| leads(listener));
+    all.map(|(name, _)| name.clone()).collect()
+}
+
+/// Which route a request would take, and why.
+pub(super) fn explain(
+    desired: &Desired,
+    proxy: &Proxy,
+    query: &RequestQuery,
+) -> Result<RouteView, RequestError> {
+    let found = query.listener(desired);
+    let (name, listener) = found.map_err(|error| RequestError::NotFound(error.to_string()))?;
+    let host = query.url.authority().map(Authority::as_str).unwrap_or_default();
+    let target = (host, query.url.path(), query.url.query());
+    let said = proxy.explain(name, &query.method, target, &query.headers, query.client);
+    let said = said.ok_or_else(|| {
+        RequestError::Failed(format!("listener {name} is not served; see the daemon's log"))
+    })?;
+    let route = said.route.and_then(|nth| listener.routes.get(nth));
+    let passed = said.passed.into_iter().map(|passed| PassedView {
+        route: passed.route + 1,
+        conditions: listener
+            .routes
+            .get(passed.route)
+            .map(|it| it.matches.words())
+            .unwrap_or_default(),
+        why: passed.why,
+    });
+    Ok(RouteView {
+        listener: name.clone(),
+        listen: listener.listen,
+        method: query.method.to_string(),
+        url: query.url.to_string(),
+        client: query.client,
+        route: said.route.map(|nth| nth + 1),
+        conditions: route.map(|route| route.matches.words()).unwrap_or_default(),
+        action: route.map(|route| route.action.to_string()),
+        changes: route.map(|route| route.edits.words()).unwrap_or_default(),
+        pools: route.map(|route| route.pools().cloned().collect()).unwrap_or_default(),
+        passed: passed.collect(),
+    })
+}

@@ -1,0 +1,318 @@
+//! The keys of sections that are about requests.
+
+use super::{
+    Refusal::{self, Instead, Later},
+    Vocabulary, word,
+};
+
+const TLS: Refusal =
+    Instead("", "certificates belong to [listener.tls]; write `certificates` there");
+const LIMIT: Refusal = Later("a limit of rates or connections of clients is");
+const ROUTED: Refusal = Instead(
+    "",
+    "conditions and actions belong to a route; write `[[listener.route]]` below the [[listener]]",
+);
+
+/// `[[listener]]`.
+pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
+    key: "listener",
+    header: "[[listener]]",
+    title: "this [[listener]]",
+    noun: "key",
+    known: &[
+        word("name", "name = \"edge\""),
+        word("listen", "listen = \"192.0.2.10:8080\""),
+        word("protocol", "protocol = \"http\""),
+        word("pool", "pool = \"web\""),
+        word("route", "[[listener.route]]"),
+        word("tls", "[listener.tls]"),
+    ],
+    refused: &[
+        ("certificate", TLS),
+        ("certificates", TLS),
+        ("alpn", Instead("", "HTTP/2 and HTTP/1.1 are offered by themselves; remove it")),
+        ("http2", Instead("", "HTTP/2 is spoken with those who can; remove it")),
+        ("proxy-protocol", Later("the PROXY protocol is")),
+        ("trusted-proxies", Later("a list of trusted proxies is")),
+        ("access-log", Later("the access log is")),
+        ("compression", Later("compression is")),
+        ("rate-limit", LIMIT),
+        ("max-connections", LIMIT),
+        ("routes", Instead("", "write `[[listener.route]]` for each route")),
+        (
+            "location",
+            Instead(
+                "",
+                "this is nginx's word: write `[[listener.route]]` with `path` or `path-prefix`",
+            ),
+        ),
+        (
+            "server_name",
+            Instead("", "this is nginx's word: write `host = \"...\"` in a `[[listener.route]]`"),
+        ),
+        ("bind", Instead("listen", "this is HAProxy's word: write `listen = \"ADDRESS:PORT\"`")),
+        ("address", Instead("listen", "write `listen = \"ADDRESS:PORT\"`")),
+        ("port", Instead("", "the port is part of `listen`, such as `\"192.0.2.10:8080\"`")),
+        ("default_backend", Instead("pool", "this is HAProxy's word: write `pool`")),
+        ("proxy_pass", Instead("pool", "this is nginx's word: write `pool = \"NAME\"`")),
+        ("backends", Instead("pool", "backends belong to a [[pool]]; name it by `pool`")),
+        (
+            "forward",
+            Instead(
+                "",
+                "a forwarding mode belongs to a [[service]]: a listener ends the connection and opens its own to the backend",
+            ),
+        ),
+        (
+            "vip-interface",
+            Instead(
+                "",
+                "a listener binds an address that this host has; put it on an interface yourself",
+            ),
+        ),
+        ("udp", Instead("", "a [[listener]] is TCP; balance UDP by a [[service]]")),
+        ("host", ROUTED),
+        ("path", ROUTED),
+        ("path-prefix", ROUTED),
+        ("path-regex", ROUTED),
+        ("method", ROUTED),
+        ("header", ROUTED),
+        ("query", ROUTED),
+        ("redirect", ROUTED),
+        ("respond", ROUTED),
+    ],
+};
+
+/// `[listener.tls]`.
+pub(in crate::config) const LISTENER_TLS: Vocabulary = Vocabulary {
+    key: "tls",
+    header: "[listener.tls]",
+    title: "[listener.tls]",
+    noun: "key",
+    known: &[
+        word(
+            "certificates",
+            "certificates = [{ certificate = \"/etc/shunt/www.pem\", key = \"/etc/shunt/www.key\" }]",
+        ),
+        word("unknown-names", "unknown-names = \"refuse\""),
+        word("least-version", "least-version = \"1.3\""),
+        word("client-ca", "client-ca = \"/etc/shunt/clients.pem\""),
+        word("client-certificate", "client-certificate = \"optional\""),
+    ],
+    refused: &[
+        (
+            "certificate",
+            Instead(
+                "certificates",
+                "write `certificates`, a list of tables with `certificate` and `key`",
+            ),
+        ),
+        (
+            "cert",
+            Instead(
+                "certificates",
+                "write `certificates`, a list of tables with `certificate` and `key`",
+            ),
+        ),
+        (
+            "key",
+            Instead(
+                "certificates",
+                "write `certificates`, a list of tables with `certificate` and `key`",
+            ),
+        ),
+        ("ssl_certificate", Instead("certificates", "this is nginx's word: write `certificates`")),
+        ("ssl_protocols", Instead("least-version", "this is nginx's word: write `least-version`")),
+        (
+            "ciphers",
+            Instead(
+                "",
+                "there is nothing to choose: only suites without known weakness are offered; remove it",
+            ),
+        ),
+        ("acme", Later("getting certificates from an authority is")),
+    ],
+};
+
+/// One of the `certificates`.
+pub(in crate::config) const CERTIFICATE: Vocabulary = Vocabulary {
+    key: "certificates",
+    header: "{ ... }",
+    title: "this certificate",
+    noun: "key",
+    known: &[
+        word("certificate", "certificate = \"/etc/shunt/www.pem\""),
+        word("key", "key = \"/etc/shunt/www.key\""),
+    ],
+    refused: &[
+        ("cert", Instead("certificate", "write `certificate`")),
+        ("names", Instead("", "a certificate serves the names that it is made out to; remove it")),
+    ],
+};
+
+/// `[[listener.route]]`.
+pub(in crate::config) const ROUTE: Vocabulary = Vocabulary {
+    key: "route",
+    header: "[[listener.route]]",
+    title: "this [[listener.route]]",
+    noun: "key",
+    known: &[
+        word("host", "host = \"www.example.org\""),
+        word("path", "path = \"/*.jpg\""),
+        word("path-prefix", "path-prefix = \"/api\""),
+        word("path-regex", "path-regex = \"^/v[0-9]+/\""),
+        word("method", "method = [\"GET\", \"HEAD\"]"),
+        word("header", "header = { x-beta = \"1\" }"),
+        word("query", "query = { v = \"2\" }"),
+        word("client", "client = [\"192.0.2.0/24\"]"),
+        word("pool", "pool = \"web\""),
+        word("pools", "pools = [{ pool = \"a\", weight = 9 }, { pool = \"b\" }]"),
+        word("redirect", "redirect = \"https://{host}{uri}\""),
+        word("respond", "respond = 404"),
+        word("rewrite-prefix", "rewrite-prefix = \"/\""),
+        word("rewrite-regex", "rewrite-regex = { match = \"^/old/\", to = \"/new/\" }"),
+        word("rewrite-host", "rewrite-host = \"app.example.org\""),
+        word("set-request-headers", "set-request-headers = { x-from = \"edge\" }"),
+        word("add-request-headers", "add-request-headers = { x-from = \"edge\" }"),
+        word("remove-request-headers", "remove-request-headers = [\"x-debug\"]"),
+        word("set-response-headers", "set-response-headers = { x-from = \"edge\" }"),
+        word("add-response-headers", "add-response-headers = { x-from = \"edge\" }"),
+        word("remove-response-headers", "remove-response-headers = [\"server\"]"),
+    ],
+    refused: &[
+        ("hosts", Instead("host", "write `host`; it takes a list, too")),
+        ("server_name", Instead("host", "this is nginx's word: write `host`")),
+        ("location", Instead("path", "this is nginx's word: write `path` or `path-prefix`")),
+        ("uri", Instead("path", "write `path`")),
+        ("prefix", Instead("path-prefix", "write `path-prefix`")),
+        ("regex", Instead("path-regex", "write `path-regex`")),
+        ("methods", Instead("method", "write `method`; it takes a list")),
+        ("headers", Instead("header", "write `header`, or `set-request-headers` to change some")),
+        ("cookie", Later("a condition on a cookie is")),
+        ("backend", Instead("pool", "write `pool`")),
+        ("upstream", Instead("pool", "this is nginx's word: write `pool`")),
+        ("proxy_pass", Instead("pool", "this is nginx's word: write `pool = \"NAME\"`")),
+        ("return", Instead("respond", "this is nginx's word: write `respond`, or `redirect`")),
+        ("rewrite", Instead("", "write `rewrite-prefix` or `rewrite-regex`")),
+        ("timeout", Instead("", "timeouts belong to the [[pool]]; write them in [pool.http]")),
+        ("retries", Instead("", "retries belong to the [[pool]]; write them in [pool.http]")),
+        (
+            "weight",
+            Instead("", "a weight belongs to a pool of `pools`: `{ pool = \"a\", weight = 9 }`"),
+        ),
+    ],
+};
+
+/// One of the `pools` of a route.
+pub(in crate::config) const SHARE: Vocabulary = Vocabulary {
+    key: "pools",
+    header: "{ ... }",
+    title: "this pool of a route",
+    noun: "key",
+    known: &[word("pool", "pool = \"web\""), word("weight", "weight = 9")],
+    refused: &[("name", Instead("pool", "write `pool`"))],
+};
+
+/// A `redirect` with more than its place.
+pub(in crate::config) const REDIRECT: Vocabulary = Vocabulary {
+    key: "redirect",
+    header: "{ ... }",
+    title: "`redirect`",
+    noun: "key",
+    known: &[word("to", "to = \"https://{host}{uri}\""), word("status", "status = 308")],
+    refused: &[("url", Instead("to", "write `to`")), ("code", Instead("status", "write `status`"))],
+};
+
+/// A `respond` with more than its status.
+pub(in crate::config) const RESPOND: Vocabulary = Vocabulary {
+    key: "respond",
+    header: "{ ... }",
+    title: "`respond`",
+    noun: "key",
+    known: &[
+        word("status", "status = 404"),
+        word("body", "body = \"not here\\n\""),
+        word("type", "type = \"text/plain; charset=utf-8\""),
+    ],
+    refused: &[
+        ("code", Instead("status", "write `status`")),
+        ("content-type", Instead("type", "write `type`")),
+        ("headers", Instead("", "write `set-response-headers` in the route")),
+    ],
+};
+
+/// A `rewrite-regex`.
+pub(in crate::config) const REWRITE: Vocabulary = Vocabulary {
+    key: "rewrite-regex",
+    header: "{ ... }",
+    title: "`rewrite-regex`",
+    noun: "key",
+    known: &[word("match", "match = \"^/old/(.*)\""), word("to", "to = \"/new/$1\"")],
+    refused: &[
+        ("from", Instead("match", "write `match`")),
+        ("regex", Instead("match", "write `match`")),
+        ("replace", Instead("to", "write `to`")),
+    ],
+};
+
+/// `[pool.http.tls]`.
+pub(in crate::config) const HTTP_TLS: Vocabulary = Vocabulary {
+    key: "tls",
+    header: "[pool.http.tls]",
+    title: "[pool.http.tls]",
+    noun: "key",
+    known: &[
+        word("ca", "ca = \"/etc/shunt/backends.pem\""),
+        word("verify", "verify = false"),
+        word("name", "name = \"app.example.org\""),
+        word("certificate", "certificate = \"/etc/shunt/edge.pem\""),
+        word("key", "key = \"/etc/shunt/edge.key\""),
+    ],
+    refused: &[
+        ("sni", Instead("name", "write `name`")),
+        ("insecure", Instead("verify", "write `verify = false`")),
+        ("cert", Instead("certificate", "write `certificate`")),
+    ],
+};
+
+/// `[pool.http]`.
+pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
+    key: "http",
+    header: "[pool.http]",
+    title: "[pool.http]",
+    noun: "key",
+    known: &[
+        word("protocol", "protocol = \"h2\""),
+        word("tls", "tls = { ca = \"/etc/shunt/backends.pem\" }"),
+        word("balance", "balance = \"round-robin\""),
+        word("hash-by", "hash-by = \"client\""),
+        word("sticky-cookie", "sticky-cookie = \"backend\""),
+        word("slow-start", "slow-start = \"30s\""),
+        word("max-connections", "max-connections = 100"),
+        word("queue", "queue = 256"),
+        word("queue-timeout", "queue-timeout = \"5s\""),
+        word("connect-timeout", "connect-timeout = \"2s\""),
+        word("first-byte-timeout", "first-byte-timeout = \"1m\""),
+        word("idle-timeout", "idle-timeout = \"1m\""),
+        word("total-timeout", "total-timeout = \"5m\""),
+        word("retries", "retries = 2"),
+        word("eject-after", "eject-after = 5"),
+        word("eject-time", "eject-time = \"10s\""),
+    ],
+    refused: &[
+        ("error-page", Later("an error page of one's own is")),
+        ("algorithm", Instead("balance", "write `balance`")),
+        ("lb_policy", Instead("balance", "this is Caddy's word: write `balance`")),
+        ("maxconn", Instead("max-connections", "this is HAProxy's word: write `max-connections`")),
+        ("max_fails", Instead("eject-after", "this is nginx's word: write `eject-after`")),
+        ("fail_timeout", Instead("eject-time", "this is nginx's word: write `eject-time`")),
+        ("slow_start", Instead("slow-start", "write `slow-start`")),
+        (
+            "timeout",
+            Instead(
+                "",
+                "there are several: `connect-timeout`, `first-byte-timeout`, `idle-timeout`, `total-timeout`",
+            ),
+        ),
+    ],
+};

@@ -1,0 +1,226 @@
+//! The layer-7 plane: an HTTP proxy with a thread for each core.
+//!
+//! [`Proxy`] is the control loop's end. It turns a configuration and what is known of backends into a
+//! [`Snapshot`](snapshot::Snapshot), which is swapped as a whole, binds sockets (each worker has its own, by
+//! `SO_REUSEPORT`), and tells workers which to serve. Workers do the rest: a connection is a task
+//! ([`connection`]), each request finds its route ([`table`]), a pool, and a backend of it ([`pick`]), and is
+//! sent until an answer comes or no further attempt makes sense ([`forward`]). Bodies are streamed both ways
+//! and never held: who cannot write does not read.
+//!
+//! What is pure is in files of its own: [`table`], [`balance`], [`headers`], [`shared`] (budget,
+//! ejection), [`sticky`], [`failure`].
+
+mod attempt;
+mod balance;
+mod body;
+mod clock;
+mod connection;
+mod explain;
+mod failure;
+mod forward;
+mod headers;
+mod io;
+mod local;
+mod pick;
+mod shared;
+mod snapshot;
+mod socket;
+mod sticky;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tunnel;
+mod upstream;
+mod visit;
+mod worker;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+
+pub use self::explain::{BackendCounts, Explanation, ListenerCounts, Passed};
+pub use self::tls::TlsError;
+use self::{
+    snapshot::{Maker, Snapshot},
+    worker::{Command, Thread},
+};
+use crate::model::{Desired, Name};
+
+/// How long requests may take that are under way when the daemon ends.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why listeners cannot be what a configuration asks for.
+#[derive(Debug, Error)]
+pub enum ProxyError {
+    /// A socket.
+    #[error(
+        "listener `{listener}` cannot listen on {address}: {source}; see whether the address is of this host and who else listens there"
+    )]
+    Listen {
+        /// The listener.
+        listener: Name,
+        /// Its address.
+        address: SocketAddr,
+        /// The kernel's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The routes.
+    #[error(
+        "the globs and regular expressions of listener `{listener}` are too large together: {source}; use prefixes, or fewer of them"
+    )]
+    Routes {
+        /// The listener.
+        listener: Name,
+        /// The reason.
+        #[source]
+        source: regex::Error,
+    },
+    /// TLS.
+    #[error("listener `{listener}`: {source}")]
+    Tls {
+        /// The listener.
+        listener: Name,
+        /// What is wrong.
+        #[source]
+        source: TlsError,
+    },
+    /// TLS towards backends.
+    #[error("pool `{pool}`: {source}")]
+    Upstream {
+        /// The pool.
+        pool: Name,
+        /// What is wrong.
+        #[source]
+        source: TlsError,
+    },
+    /// A worker.
+    #[error("cannot start a worker: {source}")]
+    Thread {
+        /// The reason.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+/// The proxy as the control loop sees it.
+pub struct Proxy {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    maker: Maker,
+    /// None before there is a listener.
+    workers: Vec<Thread>,
+    count: usize,
+    /// Listeners that are served, with their numbers.
+    bound: BTreeMap<Name, (u32, SocketAddr)>,
+    last_number: u32,
+}
+
+impl Proxy {
+    /// A proxy without listeners, of so many workers once there is one.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            snapshot: Arc::default(),
+            maker: Maker::default(),
+            workers: Vec::new(),
+            count: workers.max(1),
+            bound: BTreeMap::new(),
+            last_number: 0,
+        }
+    }
+
+    /// Serves the listeners of a configuration, and no others. `down` are backends that get no requests. If it
+    /// fails, nothing has changed.
+    pub fn follow(
+        &mut self,
+        desired: &Desired,
+        down: &BTreeSet<(Name, SocketAddr)>,
+    ) -> Result<(), ProxyError> {
+        let made = self.maker.made_for(desired)?;
+        let (bound, mut commands) = self.bind(desired)?;
+        self.start_workers(&bound)?;
+        let numbers = bound.iter().map(|(name, (number, _))| (name.clone(), *number)).collect();
+        let snapshot = self.maker.snapshot(desired, down, made, &numbers);
+        self.snapshot.store(Arc::new(snapshot));
+        for (name, entry) in &self.bound {
+            if bound.get(name) != Some(entry) {
+                commands.extend((0..self.workers.len()).map(|nth| (nth, Command::Close(entry.0))));
+            }
+        }
+        for (nth, command) in commands {
+            if let Some(worker) = self.workers.get(nth) {
+                worker.tell(command);
+            }
+        }
+        self.bound = bound;
+        Ok(())
+    }
+
+    /// Reads certificates again whose files have changed.
+    pub fn reload_certificates(&mut self, desired: &Desired, down: &BTreeSet<(Name, SocketAddr)>) {
+        if self.maker.reload() {
+            let numbers = self.bound.iter().map(|(name, (nth, _))| (name.clone(), *nth)).collect();
+            let made = self.maker.made();
+            let snapshot = self.maker.snapshot(desired, down, made, &numbers);
+            self.snapshot.store(Arc::new(snapshot));
+        }
+    }
+
+    /// Binds what is not bound yet: a socket for each worker.
+    #[expect(clippy::type_complexity, reason = "used once, right above")]
+    fn bind(
+        &mut self,
+        desired: &Desired,
+    ) -> Result<(BTreeMap<Name, (u32, SocketAddr)>, Vec<(usize, Command)>), ProxyError> {
+        let mut bound = BTreeMap::new();
+        let mut commands = Vec::new();
+        for (name, listener) in &desired.listeners {
+            let address = listener.listen;
+            if let Some(entry) = self.bound.get(name).filter(|(_, bound)| *bound == address) {
+                bound.insert(name.clone(), *entry);
+                continue;
+            }
+            self.last_number += 1;
+            for nth in 0..self.count {
+                let socket = socket::listen(address).map_err(|source| ProxyError::Listen {
+                    listener: name.clone(),
+                    address,
+                    source,
+                })?;
+                commands.push((nth, Command::Open(self.last_number, socket)));
+            }
+            bound.insert(name.clone(), (self.last_number, address));
+        }
+        Ok((bound, commands))
+    }
+
+    fn start_workers(
+        &mut self,
+        bound: &BTreeMap<Name, (u32, SocketAddr)>,
+    ) -> Result<(), ProxyError> {
+        if bound.is_empty() {
+            return Ok(());
+        }
+        for nth in self.workers.len()..self.count {
+            self.workers.push(Thread::start(nth, Arc::clone(&self.snapshot))?);
+        }
+        Ok(())
+    }
+
+    /// Ends: takes no more connections, and waits until requests are answered, or for a while.
+    pub async fn stop(&mut self) {
+        for worker in &self.workers {
+            worker.tell(Command::End(GRACE));
+        }
+        for worker in self.workers.drain(..) {
+            worker.ended().await;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One attempt to get an answer from one backend.
+
+use std::{pin::pin, rc::Rc, time::Duration};
+
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{HeaderValue, TE},
+    http::uri::Scheme,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    body::{Outbound, Progress},
+    failure::Failure,
+    snapshot::{Backend, Pool},
+    upstream::{Lease, Place, connect},
+    worker::Worker,
+};
+
+/// What is sent, and until when.
+pub(super) struct Attempt<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) backend: &'a Backend,
+    pub(super) progress: &'a Rc<Progress>,
+    /// When the request has taken too long.
+    pub(super) end: Option<Instant>,
+    /// Whether a connection that was kept may be used.
+    pub(super) may_reuse: bool,
+    /// Whether the client takes trailers.
+    pub(super) trailers: bool,
+}
+
+/// An attempt that came to nothing.
+pub(super) struct Lost {
+    pub(super) failure: Failure,
+    /// The request, if nothing of it was sent.
+    pub(super) request: Option<Request<Outbound>>,
+    /// Whether a connection that was kept turned out to be closed: it says nothing about the backend.
+    pub(super) stale: bool,
+}
+
+impl Lost {
+    fn unsent(failure: Failure, request: Request<Outbound>) -> Self {
+        Self { failure, request: Some(request), stale: false }
+    }
+}
+
+impl Attempt<'_> {
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn make(
+        &self,
+        worker: &Worker,
+        place: Place,
+        mut request: Request<Outbound>,
+    ) -> Result<(Response<Incoming>, Lease), Lost> {
+        let kept = self.may_reuse.then(|| worker.kept().borrow_mut().take(&self.backend.shared));
+        let kept = kept.flatten();
+        let reused = kept.is_some();
+        let mut sender = match kept {
+            Some(sender) => sender,
+            None => match connect(self.pool, self.backend, self.connect_time()).await {
+                Ok(sender) => {
+                    if let Some(shared) = sender.another() {
+                        worker.kept().borrow_mut().put(&self.backend.shared, shared);
+                    }
+                    sender
+                }
+                Err(failure) => return Err(Lost::unsent(failure, request)),
+            },
+        };
+        self.progress.move_on();
+        if self.trailers && sender.is_shared() {
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        }
+        let scheme = if self.pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let sent = self.wait(sender.send(request, &scheme)).await;
+        match sent {
+            Err(failure) => Err(Lost { failure, request: None, stale: false }),
+            Ok(Ok(response)) => Ok((response, Lease::new(place, sender, worker.kept()))),
+            Ok(Err(mut error)) => {
+                let request = error.take_message();
+                let source = error.into_error();
+                let stale = reused && (request.is_some() || broke_off(&source));
+                let failure = match self.progress.take_broken() {
+                    Some(source) => Failure::Broken { source },
+                    None => Failure::Exchange { backend: self.backend.address, source },
+                };
+                Err(Lost { failure, request, stale })
+            }
+        }
+    }
+
+    fn connect_time(&self) -> Duration {
+        let time = self.pool.settings.connect_timeout;
+        self.end.map_or(time, |end| time.min(end.saturating_duration_since(Instant::now())))
+    }
+
+    /// Waits for an answer: for the first byte of it from when the request is sent, until then for something of
+    /// the request to move.
+    async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        let settings = &self.pool.settings;
+        let mut answer = pin!(answer);
+        loop {
+            let limit = if self.progress.is_done() {
+                settings.first_byte_timeout
+            } else {
+                settings.idle_timeout
+            };
+            let due = Instant::now() + limit.saturating_sub(self.progress.still());
+            let until = self.end.map_or(due, |end| end.min(due));
+            if let Ok(answer) = timeout_at(until, &mut answer).await {
+                return Ok(answer);
+            }
+            if self.end.is_some_and(|end| end <= Instant::now()) {
+                let time = settings.total_timeout.unwrap_or_default();
+                return Err(Failure::Total { pool: self.pool.name.clone(), time });
+            }
+            if self.progress.still() >= limit {
+                return Err(self.too_long());
+            }
+        }
+    }
+
+    fn too_long(&self) -> Failure {
+        let (settings, backend) = (&self.pool.settings, self.backend.address);
+        if self.progress.is_done() {
+            Failure::FirstByte { backend, time: settings.first_byte_timeout }
+        } else if self.progress.awaits_client() {
+            Failure::Silent { time: settings.idle_timeout }
+        } else {
+            Failure::Stuck { backend, time: settings.idle_timeout }
+        }
+    }
+}
+
+/// Whether the backend closed the connection before it said anything.
+fn broke_off(error: &hyper::Error) -> bool {
+    use std::{error::Error, io};
+    let reset = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    };
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.source().and_then(|it| it.downcast_ref()).is_some_and(reset)
+}

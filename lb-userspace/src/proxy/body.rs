@@ -1,0 +1,284 @@
+//! Bodies on their way: those of clients to backends, and all that clients get back.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{clock, io::Watch, upstream::Lease};
+
+/// An error of a body.
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How far the body of a request has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// When it last moved, in milliseconds.
+    moved: Cell<u64>,
+    /// Whether the client is waited for.
+    awaits_client: Cell<bool>,
+    /// Whether all of it is sent.
+    done: Cell<bool>,
+    /// What broke off on the client's side.
+    broken: Cell<Option<hyper::Error>>,
+}
+
+impl Progress {
+    /// For how long nothing has moved.
+    pub(super) fn still(&self) -> Duration {
+        Duration::from_millis(clock::now().saturating_sub(self.moved.get()))
+    }
+
+    /// Whether the client is waited for.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.awaits_client.get()
+    }
+
+    /// Whether the backend has all of it.
+    pub(super) fn is_done(&self) -> bool {
+        self.done.get()
+    }
+
+    /// What broke off on the client's side, once.
+    pub(super) fn take_broken(&self) -> Option<hyper::Error> {
+        self.broken.take()
+    }
+
+    /// Something has moved.
+    pub(super) fn move_on(&self) {
+        self.moved.set(clock::now());
+    }
+}
+
+/// The body of a request to a backend.
+pub(super) enum Outbound {
+    /// There is none.
+    Empty,
+    /// The client sends it.
+    Client(Incoming, Rc<Progress>),
+}
+
+impl Outbound {
+    /// The body that a client sends, and how it comes on.
+    pub(super) fn new(body: Incoming) -> (Self, Rc<Progress>) {
+        let progress = Rc::new(Progress::default());
+        progress.move_on();
+        if body.is_end_stream() {
+            progress.done.set(true);
+            return (Self::Empty, progress);
+        }
+        (Self::Client(body, Rc::clone(&progress)), progress)
+    }
+
+    /// Whether there is nothing to send, so that it can be sent again.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self::Client(body, progress) = self.get_mut() else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(cx);
+        progress.awaits_client.set(polled.is_pending());
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(frame) => {
+                progress.move_on();
+                progress.done.set(frame.is_none());
+                Poll::Ready(match frame {
+                    Some(Err(error)) => {
+                        let text = error.to_string();
+                        progress.broken.set(Some(error));
+                        Some(Err(text.into()))
+                    }
+                    Some(Ok(frame)) => Some(Ok(frame)),
+                    None => None,
+                })
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Client(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Client(body, _) => body.size_hint(),
+        }
+    }
+}
+
+/// An answer's body, and the note that the client is answered when it is sent.
+pub(super) struct Reply {
+    body: Inbound,
+    _answered: Answered,
+}
+
+/// Notes, when it is dropped, that the client's next request is waited for.
+pub(super) struct Answered(Arc<Watch>);
+
+impl Answered {
+    /// The client has asked.
+    pub(super) fn later(watch: &Arc<Watch>) -> Self {
+        watch.asked();
+        Self(Arc::clone(watch))
+    }
+
+    /// A body after which the client is answered.
+    pub(super) fn with(self, body: Inbound) -> Reply {
+        Reply { body, _answered: self }
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer to a client.
+pub(super) enum Inbound {
+    /// Of our own.
+    Own(Option<Bytes>),
+    /// Of a backend.
+    Backend(Box<FromBackend>),
+}
+
+/// What a backend sends, and what it holds meanwhile.
+pub(super) struct FromBackend {
+    body: Incoming,
+    lease: Option<Lease>,
+    idle: Duration,
+    /// When the request has taken too long.
+    end: Option<Instant>,
+    /// Runs only while nothing comes.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Inbound {
+    /// A body of our own.
+    pub(super) fn own(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::Own((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// The body that a backend sends. When it ends, the lease is given back in order.
+    pub(super) fn backend(
+        body: Incoming,
+        lease: Lease,
+        idle: Duration,
+        end: Option<Instant>,
+    ) -> Self {
+        if body.is_end_stream() {
+            lease.finish();
+            return Self::Own(None);
+        }
+        Self::Backend(Box::new(FromBackend { body, lease: Some(lease), idle, end, timer: None }))
+    }
+}
+
+impl FromBackend {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.timer = None;
+                match &frame {
+                    None => self.finish(),
+                    Some(Ok(_)) if self.body.is_end_stream() => self.finish(),
+                    _ => {}
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                let (idle, end) = (self.idle, self.end);
+                let timer = self.timer.get_or_insert_with(|| {
+                    let still = Instant::now() + idle;
+                    Box::pin(sleep_until(end.map_or(still, |end| end.min(still))))
+                });
+                match timer.as_mut().poll(cx) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(()) => {
+                        let error = "the backend stopped in the middle of its answer";
+                        Poll::Ready(Some(Err(error.into())))
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.finish();
+        }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Backend(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_none(),
+            Self::Backend(body) => body.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Backend(body) => body.body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Time in milliseconds since the process began to look: small enough for one atomic word.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// Now.
+pub(super) fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    milliseconds(START.get_or_init(Instant::now).elapsed())
+}
+
+/// A duration in whole milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

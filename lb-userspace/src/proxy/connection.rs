@@ -1,0 +1,146 @@
+//! A client's connection, from its beginning to its end.
+
+mod watching;
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
+
+use hyper::{
+    StatusCode,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use self::watching::{End, watch_over};
+use super::{
+    io::{ClientIo, Watch},
+    local::Local,
+    snapshot::Listener,
+    stream,
+    visit::Visit,
+    worker::Worker,
+};
+
+/// Bytes of the largest head of a request.
+const HEAD: usize = 64 << 10;
+/// Streams of one connection that may be open at one time.
+const STREAMS: u32 = 128;
+/// How long a client may take for its first bytes, and for the handshake of TLS.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is read of a client that has sent less than is needed to know how it speaks.
+const GLANCE: Duration = Duration::from_millis(10);
+/// What a connection of HTTP/2 begins with (RFC 9113 section 3.4), as far as no request of HTTP/1 does.
+const PREFACE: &[u8] = b"PRI";
+
+/// A client that has come.
+pub(super) struct Arrival {
+    pub(super) worker: Rc<Worker>,
+    /// The number of the listener.
+    pub(super) number: u32,
+    pub(super) client: SocketAddr,
+    /// Says when the listener takes no more requests.
+    pub(super) ending: watch::Receiver<bool>,
+}
+
+impl Arrival {
+    /// Serves the client until it goes, or has been told to.
+    pub(super) async fn serve(mut self, stream: TcpStream) {
+        let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
+        let _open = self.worker.open_connection(&listener.shared);
+        // Small answers shall not wait for each other.
+        _ = stream.set_nodelay(true);
+        if !listener.protocol.reads_requests() {
+            return stream::serve(&self.worker, &listener, stream, self.client).await;
+        }
+        let Some(tls) = listener.tls.clone() else {
+            let h2 = tokio::select! {
+                // Who says nothing is no client of HTTP/2.
+                h2 = timeout(PATIENCE, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
+                _ = self.ending.wait_for(|ending| *ending) => false,
+            };
+            return self.speak(listener, stream, h2).await;
+        };
+        match timeout(PATIENCE, TlsAcceptor::from(tls).accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.speak(listener, stream, h2).await;
+            }
+            Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
+            Err(_) => debug!("listener {}: {}: no handshake", listener.name, self.client),
+        }
+    }
+
+    async fn speak<S>(mut self, listener: Arc<Listener>, stream: S, h2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let watch = Arc::new(Watch::new(h2));
+        let client = self.client.ip();
+        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
+        let service = service_fn(move |request| {
+            let visit = Rc::clone(&visit);
+            async move { Ok::<_, Infallible>(visit.answer(request).await) }
+        });
+        let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watch)));
+        let is_ending = *self.ending.borrow_and_update();
+        if h2 {
+            let mut builder = http2::Builder::new(Local);
+            let builder = builder.max_concurrent_streams(STREAMS).max_header_list_size(HEADERS);
+            let connection = pin!(builder.serve_connection(io, service));
+            watch_over(connection, &watch, &mut self.ending, is_ending).await;
+            return;
+        }
+        let mut connection = http1::Builder::new()
+            .keep_alive(!is_ending)
+            .max_header_size(HEAD)
+            .serve_connection(io, service)
+            .with_upgrades();
+        let end = watch_over(pin!(&mut connection), &watch, &mut self.ending, is_ending).await;
+        if let (End::Done, Some(status)) = (end, watch.refusal())
+            && let Some(parts) = connection.into_parts()
+        {
+            refuse(parts.io.into_inner().into_inner(), status).await;
+        }
+    }
+}
+
+/// Bytes of all headers of a request of HTTP/2, as it counts them.
+const HEADERS: u32 = 64 << 10;
+
+/// Whether a client begins with the preface of HTTP/2. Nothing is taken out of its socket.
+async fn begins_as_h2(stream: &TcpStream) -> bool {
+    let mut begin = [0; PREFACE.len()];
+    loop {
+        let Ok(length) = stream.peek(&mut begin).await else { return false };
+        let seen = begin.get(..length).unwrap_or_default();
+        if length == 0 || !PREFACE.starts_with(seen) {
+            return false;
+        }
+        if length == PREFACE.len() {
+            return true;
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// Tells a client why it is not served. It may not hear it.
+async fn refuse(mut stream: impl AsyncWrite + Unpin, status: StatusCode) {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let code = status.as_u16();
+    let body = format!("{code} {reason}\n");
+    let answer = format!(
+        "HTTP/1.1 {code} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        _ = stream.shutdown().await;
+    }
+}

@@ -1,0 +1,113 @@
+//! Looks after a connection while hyper serves it: time, and the end of its listener.
+
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use hyper::{
+    StatusCode,
+    body::{Body, Incoming},
+    server::conn::{http1, http2},
+    service::HttpService,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::proxy::{
+    clock,
+    io::{Verdict, Watch},
+    local::Local,
+};
+
+/// When a connection is first looked at.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// When one is looked at again that should have ended.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// A connection that can be asked to end.
+pub(super) trait WindDown: Future {
+    /// Lets requests that are under way finish, and takes no more.
+    fn wind_down(self: Pin<&mut Self>);
+}
+
+impl<I, B, S> WindDown for &mut http1::UpgradeableConnection<I, S>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    http1::UpgradeableConnection<I, S>: Unpin,
+{
+    fn wind_down(mut self: Pin<&mut Self>) {
+        Pin::new(&mut **self).graceful_shutdown();
+    }
+}
+
+impl<I, B, S> WindDown for http2::Connection<I, S, Local>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    Local: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// How a connection came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// By itself, or because it was asked to.
+    Done,
+    /// It must be cut off.
+    Cut,
+}
+
+/// What may happen besides requests.
+enum Event {
+    Time,
+    Ending,
+}
+
+/// Drives a connection to its end.
+pub(super) async fn watch_over<C: WindDown>(
+    mut connection: Pin<&mut C>,
+    watch: &Watch,
+    ending: &mut watch::Receiver<bool>,
+    mut is_ending: bool,
+) -> End {
+    let mut timer = pin!(sleep(FIRST_LOOK));
+    loop {
+        let event = tokio::select! {
+            biased;
+            _ = connection.as_mut() => return End::Done,
+            () = timer.as_mut() => Event::Time,
+            _ = ending.changed(), if !is_ending => Event::Ending,
+        };
+        let verdict = match event {
+            // Who had no request ready when the listener ended has none.
+            Event::Time if is_ending => Verdict::Stale,
+            Event::Time => watch.verdict(clock::now()),
+            Event::Ending => {
+                is_ending = true;
+                Verdict::Stale
+            }
+        };
+        let mut pause = LAST_LOOK;
+        match verdict {
+            Verdict::Later(time) => pause = time,
+            Verdict::Stuck => return End::Cut,
+            // Ends it at once if there is nothing under way.
+            Verdict::Stale => connection.as_mut().wind_down(),
+            Verdict::Slow => watch.refuse(StatusCode::REQUEST_TIMEOUT),
+        }
+        timer.as_mut().reset(Instant::now() + pause);
+    }
+}

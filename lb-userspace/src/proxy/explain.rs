@@ -1,0 +1,112 @@
+//! What the proxy tells of itself: counts, and which route a request would take.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::atomic::Ordering::Relaxed,
+};
+
+use hyper::{HeaderMap, Method};
+
+use super::{
+    Proxy,
+    clock::now,
+    table::{Asked, host_name, normal_path},
+};
+use crate::model::Name;
+
+/// Which route a request would take.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Explanation {
+    /// Its place, if there is one.
+    pub route: Option<usize>,
+    /// Routes that fit by host and path but not otherwise, in the order in which they were looked at.
+    pub passed: Vec<Passed>,
+}
+
+/// A route that did not take a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Passed {
+    /// Its place.
+    pub route: usize,
+    /// Why not.
+    pub why: String,
+}
+
+/// What was counted of a listener.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ListenerCounts {
+    /// Connections that are open.
+    pub open: usize,
+    /// Connections that there were.
+    pub connections: u64,
+    /// Answers by the first digit of their status, from 1 on.
+    pub answers: [u64; 5],
+    /// Requests that no route took.
+    pub unrouted: u64,
+    /// Requests of each route.
+    pub routes: Vec<u64>,
+}
+
+/// What was counted of a backend.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BackendCounts {
+    /// Requests that it has.
+    pub active: u32,
+    /// Requests that it was sent.
+    pub requests: u64,
+    /// Requests that came to nothing because of it.
+    pub failures: u64,
+    /// Whether it is out, because it failed again and again.
+    pub ejected: bool,
+}
+
+impl Proxy {
+    /// Which route of a listener a request would take; nothing if there is no such listener.
+    pub fn explain(
+        &self,
+        listener: &Name,
+        method: &Method,
+        (host, path, query): (&str, &str, Option<&str>),
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Option<Explanation> {
+        let snapshot = self.snapshot.load();
+        let listener = snapshot.listener(self.bound.get(listener)?.0)?;
+        let (host, path) = (host_name(host), normal_path(path));
+        let asked = Asked { method, host: &host, path: &path, query, headers, client };
+        let mut passed = Vec::new();
+        let route = listener.rules.table.find(&asked, |route, miss| {
+            passed.push(Passed { route, why: miss.to_string() });
+        });
+        Some(Explanation { route, passed })
+    }
+
+    /// What was counted of a listener.
+    pub fn listener(&self, name: &Name) -> Option<ListenerCounts> {
+        let snapshot = self.snapshot.load();
+        let listener = snapshot.listener(self.bound.get(name)?.0)?;
+        let shared = &listener.shared;
+        let mut answers = [0; 5];
+        for (count, answered) in answers.iter_mut().zip(&shared.answers) {
+            *count = answered.load(Relaxed);
+        }
+        Some(ListenerCounts {
+            open: shared.open.load(Relaxed),
+            connections: shared.connections.load(Relaxed),
+            answers,
+            unrouted: shared.unrouted.load(Relaxed),
+            routes: listener.rules.hits.iter().map(|hits| hits.load(Relaxed)).collect(),
+        })
+    }
+
+    /// What was counted of a backend; nothing if no route leads to its pool.
+    pub fn backend(&self, pool: &Name, address: SocketAddr) -> Option<BackendCounts> {
+        let shared = self.maker.backend(pool, address)?;
+        Some(BackendCounts {
+            active: shared.active.load(Relaxed),
+            requests: shared.requests.load(Relaxed),
+            failures: shared.failures.load(Relaxed),
+            ejected: shared.outlier.is_out(now()),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! A request on its way to a backend and back: attempts, until one succeeds or no more make sense.
+
+use std::{
+    net::IpAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use hyper::{
+    Request, Response, StatusCode, Version,
+    body::Incoming,
+    header::{HeaderValue, SET_COOKIE},
+    upgrade::OnUpgrade,
+};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{
+    attempt::{Attempt, Lost},
+    body::{Inbound, Outbound},
+    clock::{milliseconds, now},
+    failure::{Failure, Fault},
+    headers::{put_upgrade, strip_hop_by_hop},
+    pick::{Wish, place},
+    snapshot::{Backend, Pool},
+    tunnel,
+    upstream::Lease,
+    worker::Worker,
+};
+
+/// A request that is to be forwarded.
+pub(super) struct Forwarding<'a> {
+    pub(super) worker: &'a Rc<Worker>,
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) seed: u64,
+    pub(super) client: IpAddr,
+    /// Whether the client takes trailers.
+    pub(super) trailers: bool,
+    /// The client's end of a change of protocols, if it asks for one.
+    pub(super) upgrade: Option<(HeaderValue, OnUpgrade)>,
+}
+
+impl Forwarding<'_> {
+    /// Gets an answer.
+    pub(super) async fn run(
+        mut self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Inbound>, Failure> {
+        let settings = &self.pool.settings;
+        let end = settings.total_timeout.map(|time| Instant::now() + time);
+        let wish = Wish::new(self.pool, self.seed, request.headers(), self.client);
+        let (parts, body) = request.into_parts();
+        let (body, progress) = Outbound::new(body);
+        let mut request = Request::from_parts(parts, body);
+        if let Some((protocols, _)) = &self.upgrade {
+            put_upgrade(request.headers_mut(), protocols.clone());
+        }
+        let repeatable =
+            request.body().is_empty() && self.upgrade.is_none() && request.method().is_idempotent();
+        self.pool.shared.budget.earn();
+        let (mut tried, mut retries, mut may_reuse) = (Vec::new(), 0, true);
+        loop {
+            let (nth, place) = place(self.worker, self.pool, wish, &tried).await?;
+            let Some(backend) = self.pool.backends.get(nth) else {
+                return Err(Failure::NoBackend { pool: self.pool.name.clone() });
+            };
+            backend.shared.requests.fetch_add(1, Relaxed);
+            let spare = repeatable.then(|| copy(&request));
+            let pool = self.pool;
+            let (progress, trailers) = (&progress, self.trailers);
+            let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers };
+            let lost = match attempt.make(self.worker, place, request).await {
+                Ok((response, lease)) => {
+                    backend.shared.outlier.succeeded();
+                    return self.answer(response, lease, wish, nth, end);
+                }
+                Err(lost) => lost,
+            };
+            self.note(backend, &lost);
+            let (again, stale) = (lost.request.or(spare), lost.stale);
+            let may_retry = || retries < settings.retries && lost.failure.may_differ_elsewhere();
+            match again {
+                Some(again) if stale => (request, may_reuse) = (again, false),
+                Some(again) if may_retry() && self.pool.shared.budget.spend() => {
+                    tried.push(backend.shared.id);
+                    retries += 1;
+                    request = again;
+                }
+                _ => return Err(lost.failure),
+            }
+        }
+    }
+
+    /// Counts a failure that is the backend's, and puts it out if there were too many.
+    fn note(&self, backend: &Backend, lost: &Lost) {
+        if lost.stale || lost.failure.fault() != Fault::Upstream {
+            return;
+        }
+        backend.shared.failures.fetch_add(1, Relaxed);
+        let settings = &self.pool.settings;
+        let (limit, time) = (settings.eject_after, milliseconds(settings.eject_time));
+        if backend.shared.outlier.failed(limit, time, now()) {
+            warn!(
+                "backend {} of {} failed {limit} times in a row and is out for {} ms: {}",
+                backend.address, self.pool.name, time, lost.failure
+            );
+        }
+    }
+
+    fn answer(
+        &mut self,
+        response: Response<Incoming>,
+        lease: Lease,
+        wish: Wish,
+        nth: usize,
+        end: Option<Instant>,
+    ) -> Result<Response<Inbound>, Failure> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return self.switch(response, lease, nth);
+        }
+        let (mut parts, body) = response.into_parts();
+        // How the backend speaks is no business of the client.
+        parts.version = Version::HTTP_11;
+        strip_hop_by_hop(&mut parts.headers);
+        if wish.sticky != Some(nth)
+            && let Some(cookie) = self.pool.sticky.as_ref().and_then(|it| it.header(nth))
+        {
+            parts.headers.append(SET_COOKIE, cookie.clone());
+        }
+        let body = Inbound::backend(body, lease, self.pool.settings.idle_timeout, end);
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// Both ends change the protocol: from now on bytes are passed on.
+    fn switch(
+        &mut self,
+        mut response: Response<Incoming>,
+        lease: Lease,
+        nth: usize,
+    ) -> Result<Response<Inbound>, Failure> {
+        let backend = self.pool.backends.get(nth).map(|backend| backend.address);
+        let agreed = strip_hop_by_hop(response.headers_mut());
+        let (Some((_, client)), Some(agreed)) = (self.upgrade.take(), agreed) else {
+            let pool = self.pool.name.clone();
+            return Err(backend
+                .map_or(Failure::NoBackend { pool }, |backend| Failure::Switched { backend }));
+        };
+        let server = hyper::upgrade::on(&mut response);
+        tunnel::open(self.worker, client, server, lease);
+        let (mut parts, _) = response.into_parts();
+        put_upgrade(&mut parts.headers, agreed);
+        Ok(Response::from_parts(parts, Inbound::own("")))
+    }
+}
+
+/// A request without a body, once more.
+fn copy(request: &Request<Outbound>) -> Request<Outbound> {
+    let mut copy = Request::new(Outbound::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}

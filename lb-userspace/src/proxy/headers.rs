@@ -1,0 +1,117 @@
+//! What a proxy takes out of messages and puts into them.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use hyper::{
+    HeaderMap,
+    header::{
+        CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, TE,
+        TRANSFER_ENCODING, UPGRADE, VIA,
+    },
+};
+
+use crate::model::route::HeaderEdits;
+
+/// How we call ourselves in `Via` (RFC 9110 section 7.6.3).
+const VIA_US: HeaderValue = HeaderValue::from_static("1.1 shunt");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// What a message cannot do without, whatever `Connection` lists.
+const NOT_BY_NAME: [HeaderName; 1] = [HOST];
+
+/// Removes what is for the next hop only (RFC 9110 section 7.6.1). Returns the protocols to change to,
+/// if the message asks for a change.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let upgrade = headers.remove(UPGRADE);
+    let mut asks = false;
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        headers.remove(CONNECTION);
+        let listed = listed.iter().filter_map(|value| value.to_str().ok());
+        for name in listed.flat_map(|value| value.split(',')).map(str::trim) {
+            asks |= name.eq_ignore_ascii_case("upgrade");
+            if let Ok(name) = HeaderName::try_from(name)
+                && !NOT_BY_NAME.contains(&name)
+            {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    upgrade.filter(|_| asks)
+}
+
+/// Whether who sent these takes trailers (RFC 9110 section 10.1.4).
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let all = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Joins the pieces that HTTP/2 may cut a `Cookie` into (RFC 9113 section 8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let pieces: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+    if pieces.len() > 1 {
+        let joined = pieces.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+        if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+            headers.insert(COOKIE, joined);
+        }
+    }
+}
+
+/// Asks for, or agrees to, a change of protocol.
+pub(super) fn put_upgrade(headers: &mut HeaderMap, protocols: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocols);
+}
+
+/// Who asks, as the balancer has seen it. What the client says about that is replaced: it could be anything.
+pub(super) struct Origin<'a> {
+    /// The client.
+    pub(super) client: &'a HeaderValue,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+}
+
+/// Prepares the headers of a request for a backend.
+pub(super) fn put_origin(headers: &mut HeaderMap, origin: &Origin<'_>) {
+    headers.remove(EXPECT);
+    headers.remove(FORWARDED);
+    headers.remove(X_FORWARDED_PORT);
+    headers.append(VIA, VIA_US);
+    headers.insert(X_FORWARDED_FOR, origin.client.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
+    match headers.get(HOST).cloned() {
+        Some(host) => _ = headers.insert(X_FORWARDED_HOST, host),
+        None => _ = headers.remove(X_FORWARDED_HOST),
+    }
+}
+
+/// A client's address as a header has it.
+pub(super) fn client_value(client: IpAddr) -> HeaderValue {
+    let text = client.to_canonical().to_string();
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Makes the changes of a route.
+pub(super) fn edit(headers: &mut HeaderMap, edits: &HeaderEdits) {
+    for name in &edits.remove {
+        headers.remove(name);
+    }
+    for (name, value) in &edits.set {
+        headers.insert(name.clone(), value.clone());
+    }
+    for (name, value) in &edits.add {
+        headers.append(name.clone(), value.clone());
+    }
+}

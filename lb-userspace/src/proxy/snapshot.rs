@@ -1,0 +1,146 @@
+//! What workers go by: listeners with their routes, pools with their backends, as one value that is
+//! never changed, only replaced.
+
+mod make;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use rustls::ServerConfig;
+
+pub(super) use self::make::Maker;
+use super::{
+    balance::{Field, Ring, eased},
+    shared::{BackendShared, ListenerShared, PoolShared},
+    sticky::Sticky,
+    table::Table,
+    tls::Originator,
+};
+use crate::model::{ListenerProtocol, Name, Route, Upstream};
+
+/// Everything, by the numbers of the listeners.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    /// In the order of their numbers.
+    listeners: Vec<(u32, Arc<Listener>)>,
+}
+
+impl Snapshot {
+    /// A listener, unless it is gone.
+    pub(super) fn listener(&self, number: u32) -> Option<&Arc<Listener>> {
+        let found = self.listeners.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.listeners.get(found).map(|(_, listener)| listener)
+    }
+}
+
+/// A listener as it is now.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) name: Name,
+    pub(super) rules: Arc<Rules>,
+    /// The pools that its routes name, by the numbers that [`Rules`] has for them.
+    pub(super) pools: Vec<Arc<Pool>>,
+    pub(super) shared: Arc<ListenerShared>,
+    pub(super) seed: u64,
+    pub(super) protocol: ListenerProtocol,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+}
+
+impl Listener {
+    /// The pool of a route; one of several is drawn by their weights. `draw` gives a number below its argument.
+    pub(super) fn pool(&self, route: usize, draw: impl FnOnce(u64) -> u64) -> Option<&Arc<Pool>> {
+        let targets = self.rules.targets.get(route)?;
+        if let [(number, _)] = targets[..] {
+            return self.pools.get(number);
+        }
+        let total: u32 = targets.iter().map(|(_, weight)| weight).sum();
+        let mut left = draw(u64::from(total));
+        let (number, _) = targets.iter().find(|(_, weight)| {
+            let hit = left < u64::from(*weight);
+            left = left.saturating_sub(u64::from(*weight));
+            hit
+        })?;
+        self.pools.get(*number)
+    }
+}
+
+/// The routes of a listener, which cost time to make and rarely change.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) routes: Vec<Route>,
+    pub(super) table: Table,
+    /// Names of pools.
+    pub(super) pools: Vec<Name>,
+    /// Numbers and weights of the pools of each route.
+    pub(super) targets: Vec<Vec<(usize, u32)>>,
+    /// Requests that each route took.
+    pub(super) hits: Vec<AtomicU64>,
+}
+
+/// A pool as it is now.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) name: Name,
+    pub(super) settings: Upstream,
+    pub(super) backends: Vec<Backend>,
+    pub(super) ring: Option<Ring>,
+    pub(super) sticky: Option<Sticky>,
+    pub(super) shared: Arc<PoolShared>,
+    pub(super) tls: Option<Arc<Originator>>,
+}
+
+/// A backend as it is now.
+#[derive(Debug)]
+pub(super) struct Backend {
+    pub(super) address: SocketAddr,
+    pub(super) weight: u32,
+    /// Whether it gets requests: it is not drained, and not down.
+    pub(super) takes: bool,
+    pub(super) shared: Arc<BackendShared>,
+}
+
+/// Which backends a request may go to.
+pub(super) struct Choice<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) now: u64,
+    /// Backends that had it already.
+    pub(super) tried: &'a [u64],
+    /// Whether those that failed again and again are left out.
+    pub(super) spares_outliers: bool,
+    /// Whether those that have their most are left out.
+    pub(super) spares_full: bool,
+}
+
+impl Pool {
+    /// Most requests of a backend.
+    pub(super) fn most(&self) -> u32 {
+        self.settings.max_connections.map_or(u32::MAX, std::num::NonZeroU32::get)
+    }
+}
+
+impl Field for Choice<'_> {
+    fn len(&self) -> usize {
+        self.pool.backends.len()
+    }
+
+    fn usable(&self, nth: usize) -> bool {
+        let Some(backend) = self.pool.backends.get(nth) else { return false };
+        let shared = &backend.shared;
+        let is_out = || self.spares_outliers && shared.outlier.is_out(self.now);
+        let is_full = || self.spares_full && shared.active.load(Relaxed) >= self.pool.most();
+        backend.takes && !self.tried.contains(&shared.id) && !is_out() && !is_full()
+    }
+
+    fn weight(&self, nth: usize) -> u32 {
+        let Some(backend) = self.pool.backends.get(nth) else { return 1 };
+        let age = self.now.saturating_sub(backend.shared.since.load(Relaxed));
+        eased(backend.weight, self.pool.settings.slow_start, Duration::from_millis(age))
+    }
+
+    fn load(&self, nth: usize) -> u32 {
+        self.pool.backends.get(nth).map_or(0, |backend| backend.shared.active.load(Relaxed))
+    }
+}

@@ -1,0 +1,257 @@
+//! Makes snapshots, and keeps from one to the next what shall outlive them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tracing::{info, warn};
+
+use super::{Backend, Listener, Pool, Rules, Snapshot};
+use crate::{
+    model::{self, Action, BackendState, Desired, Name, Route, upstream::Balance},
+    proxy::{
+        ProxyError,
+        balance::Ring,
+        clock,
+        shared::{BackendShared, ListenerShared, PoolShared},
+        sticky::Sticky,
+        table::Table,
+        tls::{Originator, Terminator},
+    },
+};
+
+type Key = (Name, SocketAddr);
+
+/// The routes of all listeners, ready to be used.
+pub(in crate::proxy) type AllRules = BTreeMap<Name, Arc<Rules>>;
+
+/// TLS of all listeners that end it.
+pub(in crate::proxy) type AllTls = BTreeMap<Name, Arc<Terminator>>;
+
+/// TLS of all pools that have it.
+pub(in crate::proxy) type AllOrigins = BTreeMap<Name, Arc<Originator>>;
+
+/// What is made once and kept: routes, and TLS on both sides.
+pub(in crate::proxy) type Made = (AllRules, AllTls, AllOrigins);
+
+/// See the module.
+#[derive(Default)]
+pub(in crate::proxy) struct Maker {
+    backends: BTreeMap<Key, Arc<BackendShared>>,
+    pools: BTreeMap<Name, Arc<PoolShared>>,
+    listeners: BTreeMap<Name, Arc<ListenerShared>>,
+    rules: AllRules,
+    tls: AllTls,
+    origins: AllOrigins,
+    /// Whether there was a snapshot: before, nobody has just come.
+    begun: bool,
+}
+
+impl Maker {
+    /// All that may fail about a configuration.
+    pub(in crate::proxy) fn made_for(&self, desired: &Desired) -> Result<Made, ProxyError> {
+        Ok((self.rules(desired)?, self.tls(desired)?, self.origins(desired)?))
+    }
+
+    /// TLS of all pools. What is as it was is not read again.
+    fn origins(&self, desired: &Desired) -> Result<AllOrigins, ProxyError> {
+        let mut all = AllOrigins::new();
+        for (name, pool) in &desired.pools {
+            let Some(settings) = &pool.http.tls else { continue };
+            let speaks = pool.http.speaks;
+            let same = self.origins.get(name).filter(|present| present.is_of(settings, speaks));
+            let origin = match same {
+                Some(present) => Arc::clone(present),
+                None => Arc::new(
+                    Originator::new(settings, speaks)
+                        .map_err(|source| ProxyError::Upstream { pool: name.clone(), source })?,
+                ),
+            };
+            all.insert(name.clone(), origin);
+        }
+        Ok(all)
+    }
+
+    /// The routes of all listeners. Those that are as they were are not made again.
+    fn rules(&self, desired: &Desired) -> Result<AllRules, ProxyError> {
+        let mut all = AllRules::new();
+        for (name, listener) in &desired.listeners {
+            let same = self.rules.get(name).filter(|rules| rules.routes == listener.routes);
+            let rules = match same {
+                Some(rules) => Arc::clone(rules),
+                None => Arc::new(Rules::new(name, &listener.routes)?),
+            };
+            all.insert(name.clone(), rules);
+        }
+        Ok(all)
+    }
+
+    /// TLS of all listeners. What is as it was is not read again.
+    fn tls(&self, desired: &Desired) -> Result<AllTls, ProxyError> {
+        let mut all = AllTls::new();
+        for (name, listener) in &desired.listeners {
+            let Some(settings) = &listener.tls else { continue };
+            let same = self.tls.get(name).filter(|present| present.is_of(settings));
+            let terminator = match same {
+                Some(present) => Arc::clone(present),
+                None => Arc::new(
+                    Terminator::new(settings)
+                        .map_err(|source| ProxyError::Tls { listener: name.clone(), source })?,
+                ),
+            };
+            all.insert(name.clone(), terminator);
+        }
+        Ok(all)
+    }
+
+    /// Reads certificates again whose files have changed. Says whether any has, and logs what cannot be used.
+    pub(in crate::proxy) fn reload(&mut self) -> bool {
+        let mut any = false;
+        for (name, terminator) in &mut self.tls {
+            match terminator.reload() {
+                None => {}
+                Some(Ok(next)) => {
+                    info!("listener {name}: certificates read again");
+                    *terminator = Arc::new(next);
+                    any = true;
+                }
+                Some(Err(error)) => {
+                    warn!("listener {name} goes on with the certificates it had: {error}");
+                    *terminator = Arc::new(terminator.seen());
+                }
+            }
+        }
+        any
+    }
+
+    /// What was made of routes and certificates.
+    pub(in crate::proxy) fn made(&self) -> Made {
+        (self.rules.clone(), self.tls.clone(), self.origins.clone())
+    }
+
+    /// A snapshot of a configuration. `down` are backends that their checks have found down,
+    /// `numbers` those of the listeners.
+    pub(in crate::proxy) fn snapshot(
+        &mut self,
+        desired: &Desired,
+        down: &BTreeSet<Key>,
+        made: Made,
+        numbers: &BTreeMap<Name, u32>,
+    ) -> Snapshot {
+        (self.rules, self.tls, self.origins) = made;
+        self.forget(desired);
+        let wanted: BTreeSet<Name> =
+            self.rules.values().flat_map(|rules| rules.pools.iter().cloned()).collect();
+        let mut pools = BTreeMap::new();
+        for name in wanted {
+            if let Some(pool) = desired.pools.get(&name) {
+                let made = self.pool(desired.daemon.seed, &name, pool, down);
+                pools.insert(name, Arc::new(made));
+            }
+        }
+        self.begun = true;
+        let mut listeners = Vec::new();
+        for (name, rules) in &self.rules {
+            let Some(number) = numbers.get(name) else { continue };
+            let pools = rules.pools.iter().filter_map(|name| pools.get(name).cloned()).collect();
+            let shared = Arc::clone(self.listeners.entry(name.clone()).or_default());
+            let (name, rules) = (name.clone(), Arc::clone(rules));
+            let seed = desired.daemon.seed;
+            let protocol = desired.listeners.get(&name).map(|it| it.protocol).unwrap_or_default();
+            let tls = self.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
+            let listener = Listener { name, rules, pools, shared, seed, protocol, tls };
+            listeners.push((*number, Arc::new(listener)));
+        }
+        listeners.sort_by_key(|(number, _)| *number);
+        Snapshot { listeners }
+    }
+
+    /// What is counted of a backend.
+    pub(in crate::proxy) fn backend(
+        &self,
+        pool: &Name,
+        address: SocketAddr,
+    ) -> Option<&BackendShared> {
+        self.backends.get(&(pool.clone(), address)).map(|shared| &**shared)
+    }
+
+    /// Forgets what is not in the configuration any more. Requests that are under way keep their own
+    /// reference.
+    fn forget(&mut self, desired: &Desired) {
+        self.pools.retain(|name, _| desired.pools.contains_key(name));
+        self.listeners.retain(|name, _| desired.listeners.contains_key(name));
+        self.backends.retain(|(name, address), shared| {
+            let pool = desired.pools.get(name);
+            let kept = pool.is_some_and(|pool| pool.backends.contains_key(address));
+            shared.retired.fetch_or(!kept, Relaxed);
+            kept
+        });
+    }
+
+    fn pool(&mut self, seed: u64, name: &Name, pool: &model::Pool, down: &BTreeSet<Key>) -> Pool {
+        let backends: Vec<Backend> = pool
+            .backends
+            .iter()
+            .map(|(address, backend)| {
+                let key = (name.clone(), *address);
+                let takes = backend.state == BackendState::Enabled && !down.contains(&key);
+                Backend {
+                    address: *address,
+                    weight: backend.weight.get(),
+                    takes,
+                    shared: self.backend_shared(key, takes),
+                }
+            })
+            .collect();
+        let settings = pool.http.clone();
+        let ring = matches!(settings.balance, Balance::Hash(_)).then(|| {
+            let members = backends.iter().enumerate().filter(|(_, backend)| backend.takes);
+            Ring::new(seed, members.map(|(nth, it)| (nth, it.address, it.weight)))
+        });
+        let sticky = settings.sticky_cookie.as_ref();
+        let sticky = sticky.map(|cookie| {
+            Sticky::new(seed, name, cookie, backends.iter().map(|backend| backend.address))
+        });
+        let shared = Arc::clone(self.pools.entry(name.clone()).or_default());
+        let tls = self.origins.get(name).cloned();
+        Pool { name: name.clone(), settings, backends, ring, sticky, shared, tls }
+    }
+
+    /// A backend that takes requests, and did not before, has just come.
+    fn backend_shared(&mut self, key: Key, takes: bool) -> Arc<BackendShared> {
+        let begun = self.begun;
+        let born = || Arc::new(BackendShared::new(0));
+        let known = self.backends.contains_key(&key);
+        let shared = self.backends.entry(key).or_insert_with(born);
+        let took = known && !shared.retired.load(Relaxed);
+        if takes && !took && begun {
+            shared.since.store(clock::now(), Relaxed);
+        }
+        shared.retired.store(!takes, Relaxed);
+        Arc::clone(shared)
+    }
+}
+
+impl Rules {
+    fn new(listener: &Name, routes: &[Route]) -> Result<Self, ProxyError> {
+        let table = Table::new(routes)
+            .map_err(|source| ProxyError::Routes { listener: listener.clone(), source })?;
+        let names: BTreeSet<&Name> = routes.iter().flat_map(Route::pools).collect();
+        let pools: Vec<Name> = names.into_iter().cloned().collect();
+        let targets = |route: &Route| match &route.action {
+            Action::Pools(shares) => shares
+                .iter()
+                .filter_map(|it| Some((pools.binary_search(&it.pool).ok()?, it.weight.get())))
+                .collect(),
+            Action::Redirect(_) | Action::Respond(_) => Vec::new(),
+        };
+        let targets = routes.iter().map(targets).collect();
+        let hits = routes.iter().map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { routes: routes.to_vec(), table, pools, targets, hits })
+    }
+}

@@ -1,0 +1,135 @@
+//! Connections that are passed on without being read: TCP, and TLS of which only the name is read that
+//! the client asks for.
+
+mod hello;
+
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use hyper::{HeaderMap, Method};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::TcpStream,
+    time::timeout,
+};
+use tracing::debug;
+
+use self::hello::Hello;
+use super::{
+    clock::{milliseconds, now},
+    failure::{Failure, Fault},
+    pick::{Wish, place},
+    snapshot::{Backend, Listener, Pool},
+    table::{Asked, host_name},
+    upstream::{Place, dial},
+    worker::Worker,
+};
+use crate::model::ListenerProtocol;
+
+/// How long a client may take to say which name it asks for.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// Passes a connection on, until both ends have ended.
+pub(super) async fn serve(
+    worker: &Rc<Worker>,
+    listener: &Arc<Listener>,
+    mut client: TcpStream,
+    from: SocketAddr,
+) {
+    let (name, said) = match listener.protocol {
+        ListenerProtocol::TlsPassthrough => match timeout(HELLO, hello(&mut client)).await {
+            Ok(Ok(found)) => found,
+            // Who speaks no TLS would not understand an answer either.
+            Ok(Err(error)) => return debug!("listener {}: {from}: {error}", listener.name),
+            Err(_) => return debug!("listener {}: {from} names no server", listener.name),
+        },
+        _ => (String::new(), Vec::new()),
+    };
+    let (method, headers) = (Method::GET, HeaderMap::new());
+    let (host, client_ip) = (host_name(&name), from.ip());
+    let asked = Asked {
+        method: &method,
+        host: &host,
+        path: "/",
+        query: None,
+        headers: &headers,
+        client: client_ip,
+    };
+    let Some(route) = listener.rules.table.find(&asked, |_, _| ()) else {
+        listener.shared.unrouted.fetch_add(1, Relaxed);
+        return;
+    };
+    if let Some(hits) = listener.rules.hits.get(route) {
+        hits.fetch_add(1, Relaxed);
+    }
+    let Some(pool) = listener.pool(route, |below| worker.draw(below)) else { return };
+    let wish = Wish::new(pool, listener.seed, &headers, client_ip);
+    match open(worker, pool, wish).await {
+        Ok((mut server, place)) => {
+            if server.write_all(&said).await.is_ok() {
+                // Either end may go at any time; there is nobody left to tell.
+                _ = copy_bidirectional(&mut client, &mut server).await;
+            }
+            drop(place);
+        }
+        Err(failure) => worker.report(&listener.name, format_args!("a connection"), &failure),
+    }
+}
+
+/// A connection to a backend. Nothing was sent when it cannot be opened, so another may be tried.
+async fn open(
+    worker: &Worker,
+    pool: &Arc<Pool>,
+    wish: Wish,
+) -> Result<(TcpStream, Place), Failure> {
+    let mut tried = Vec::new();
+    loop {
+        let (nth, place) = place(worker, pool, wish, &tried).await?;
+        let Some(backend) = pool.backends.get(nth) else {
+            return Err(Failure::NoBackend { pool: pool.name.clone() });
+        };
+        backend.shared.requests.fetch_add(1, Relaxed);
+        match dial(backend, pool.settings.connect_timeout).await {
+            Ok(stream) => {
+                backend.shared.outlier.succeeded();
+                return Ok((stream, place));
+            }
+            Err(failure) => {
+                note(pool, backend, &failure);
+                if tried.len() >= usize::from(pool.settings.retries) {
+                    return Err(failure);
+                }
+                tried.push(backend.shared.id);
+            }
+        }
+    }
+}
+
+fn note(pool: &Pool, backend: &Backend, failure: &Failure) {
+    if failure.fault() == Fault::Upstream {
+        backend.shared.failures.fetch_add(1, Relaxed);
+        let settings = &pool.settings;
+        let (limit, time) = (settings.eject_after, milliseconds(settings.eject_time));
+        _ = backend.shared.outlier.failed(limit, time, now());
+    }
+}
+
+/// The name that a client asks for, and all that it has said so far.
+async fn hello(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
+    let mut reader = Hello::default();
+    let mut bytes = vec![0; 4096];
+    loop {
+        let read = client.read(&mut bytes).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(name) = reader.read(bytes.get(..read).unwrap_or_default())? {
+            return Ok((name, reader.said()));
+        }
+    }
+}

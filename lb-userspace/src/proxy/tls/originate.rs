@@ -1,0 +1,122 @@
+//! TLS towards backends: whom to trust, which name to ask for, and who we are.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{TlsError, chain, roots, unusable};
+use crate::model::upstream::{Speaks, UpstreamTls};
+
+/// TLS of the backends of a pool, ready to be used.
+pub(in crate::proxy) struct Originator {
+    connector: TlsConnector,
+    name: Option<ServerName<'static>>,
+    made_of: (UpstreamTls, Speaks),
+}
+
+impl std::fmt::Debug for Originator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Originator").field("made_of", &self.made_of).finish_non_exhaustive()
+    }
+}
+
+impl Originator {
+    /// Reads the files.
+    pub(in crate::proxy) fn new(settings: &UpstreamTls, speaks: Speaks) -> Result<Self, TlsError> {
+        let setup = |error: &dyn ToString| TlsError::Setup { reason: error.to_string() };
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| setup(&error))?;
+        let builder = match &settings.ca {
+            Some(path) => builder.with_root_certificates(roots(path)?),
+            None => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+        };
+        let mut config = match &settings.own {
+            None => builder.with_no_client_auth(),
+            Some(own) => {
+                let key = PrivateKeyDer::from_pem_file(&own.key)
+                    .map_err(|error| unusable(&own.key, &error))?;
+                builder.with_client_auth_cert(chain(&own.certificate)?, key).map_err(|error| {
+                    let (key, certificate) = (own.key.clone(), own.certificate.clone());
+                    TlsError::Mismatch { key, certificate, reason: error.to_string() }
+                })?
+            }
+        };
+        config.alpn_protocols = match speaks {
+            Speaks::H1 => vec![b"http/1.1".to_vec()],
+            Speaks::H2 => vec![b"h2".to_vec()],
+            Speaks::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        let name = settings.name.clone().map(ServerName::try_from).transpose();
+        let name = name.map_err(|error| setup(&error))?;
+        let connector = TlsConnector::from(Arc::new(config));
+        Ok(Self { connector, name, made_of: (settings.clone(), speaks) })
+    }
+
+    /// Whether it was made of these settings.
+    pub(in crate::proxy) fn is_of(&self, settings: &UpstreamTls, speaks: Speaks) -> bool {
+        self.made_of.0 == *settings && self.made_of.1 == speaks
+    }
+
+    /// Begins a session. Says whether HTTP/2 is spoken in it.
+    pub(in crate::proxy) async fn begin(
+        &self,
+        stream: TcpStream,
+        backend: SocketAddr,
+    ) -> io::Result<(TlsStream<TcpStream>, bool)> {
+        let name = self.name.clone().unwrap_or_else(|| backend.ip().into());
+        let stream = self.connector.connect(name, stream).await?;
+        let agreed = stream.get_ref().1.alpn_protocol();
+        let h2 = agreed == Some(b"h2") || self.made_of.1 == Speaks::H2;
+        Ok((stream, h2))
+    }
+}
+
+/// Takes every certificate, where the configuration says so.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

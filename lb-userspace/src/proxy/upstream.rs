@@ -1,0 +1,157 @@
+//! Connections to backends: each worker opens its own, and keeps those that can be used again.
+
+mod sender;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, time::timeout};
+
+pub(super) use self::sender::Sender;
+use super::{
+    clock::{milliseconds, now},
+    failure::Failure,
+    shared::{BackendShared, PoolShared},
+    snapshot::{Backend, Pool},
+};
+use crate::model::upstream::Speaks;
+
+/// Connections to one backend that a worker keeps.
+const MOST_KEPT: usize = 128;
+/// How long a connection is kept that nobody uses. Shorter than what servers keep theirs, so that they rarely
+/// close one that is about to be used.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// Connections without a request, by their backend.
+#[derive(Default)]
+pub(super) struct Kept {
+    by_backend: HashMap<u64, Vec<Idle>>,
+}
+
+struct Idle {
+    sender: Sender,
+    since: u64,
+    backend: Arc<BackendShared>,
+}
+
+impl Kept {
+    /// A connection that can be used at once, the last one used first.
+    pub(super) fn take(&mut self, backend: &BackendShared) -> Option<Sender> {
+        let idle = self.by_backend.get_mut(&backend.id)?;
+        idle.retain(|idle| !idle.sender.is_closed());
+        let place = idle.iter().rposition(|idle| idle.sender.is_ready())?;
+        let found = idle.get_mut(place)?;
+        if let Some(sender) = found.sender.another() {
+            found.since = now();
+            return Some(sender);
+        }
+        Some(idle.remove(place).sender)
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn put(&mut self, backend: &Arc<BackendShared>, sender: Sender) {
+        if sender.is_closed() || backend.retired.load(Relaxed) {
+            return;
+        }
+        let idle = self.by_backend.entry(backend.id).or_default();
+        if idle.len() < MOST_KEPT {
+            idle.push(Idle { sender, since: now(), backend: Arc::clone(backend) });
+        }
+    }
+
+    /// Closes what was kept for long enough, and all to backends that get no more requests.
+    pub(super) fn prune(&mut self) {
+        let oldest = now().saturating_sub(milliseconds(KEPT));
+        self.by_backend.retain(|_, idle| {
+            idle.retain(|idle| {
+                !idle.sender.is_closed()
+                    && idle.since >= oldest
+                    && !idle.backend.retired.load(Relaxed)
+            });
+            !idle.is_empty()
+        });
+    }
+}
+
+/// The place of a request at a backend.
+pub(super) struct Place {
+    backend: Arc<BackendShared>,
+    pool: Arc<PoolShared>,
+}
+
+impl Place {
+    /// Takes one, if there is one.
+    pub(super) fn take(backend: &Backend, pool: &Arc<PoolShared>, most: u32) -> Option<Self> {
+        let shared = &backend.shared;
+        let taken = shared.enter(most);
+        taken.then(|| Self { backend: Arc::clone(shared), pool: Arc::clone(pool) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.backend.leave();
+        if self.pool.waiting.load(Relaxed) > 0 {
+            self.pool.freed.notify_one();
+        }
+    }
+}
+
+/// A place, and the connection that the request is on.
+pub(super) struct Lease {
+    place: Place,
+    sender: Sender,
+    kept: Rc<RefCell<Kept>>,
+}
+
+impl Lease {
+    pub(super) fn new(place: Place, sender: Sender, kept: &Rc<RefCell<Kept>>) -> Self {
+        Self { place, sender, kept: Rc::clone(kept) }
+    }
+
+    /// The answer is complete, so the connection can be used again. Without this it is closed.
+    pub(super) fn finish(self) {
+        if self.sender.is_shared() {
+            // It is kept from its beginning on.
+            return;
+        }
+        self.kept.borrow_mut().put(&self.place.backend, self.sender);
+    }
+}
+
+/// Opens a connection without saying anything.
+pub(super) async fn dial(backend: &Backend, time: Duration) -> Result<TcpStream, Failure> {
+    let address = backend.address;
+    let late = |_| Failure::ConnectTimeout { backend: address, time };
+    let stream = timeout(time, TcpStream::connect(address)).await.map_err(late)?;
+    let stream = stream.map_err(|source| Failure::Connect { backend: address, source })?;
+    // Small requests shall not wait for each other.
+    _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Opens a connection for requests.
+pub(super) async fn connect(
+    pool: &Pool,
+    backend: &Backend,
+    time: Duration,
+) -> Result<Sender, Failure> {
+    let address = backend.address;
+    let stream = dial(backend, time).await?;
+    let begun = match &pool.tls {
+        None => Sender::begin(stream, pool.settings.speaks == Speaks::H2).await,
+        Some(tls) => {
+            let late = |_| Failure::ConnectTimeout { backend: address, time };
+            let session = timeout(time, tls.begin(stream, address)).await.map_err(late)?;
+            let (stream, h2) =
+                session.map_err(|source| Failure::Tls { backend: address, source })?;
+            Sender::begin(stream, h2).await
+        }
+    };
+    begun.map_err(|source| Failure::Exchange { backend: address, source })
+}

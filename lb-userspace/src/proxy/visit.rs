@@ -1,0 +1,229 @@
+//! What a client asks for, from the head of its request to the head of its answer.
+
+mod target;
+
+use std::{
+    cell::RefCell,
+    net::IpAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use hyper::{
+    Request, Response, StatusCode, Uri, Version,
+    body::Incoming,
+    header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION},
+    http::uri::{self, PathAndQuery},
+};
+
+use self::target::Target;
+use super::{
+    body::{Answered, Inbound, Reply},
+    failure::Failure,
+    forward::Forwarding,
+    headers::{
+        Origin, client_value, edit, join_cookies, put_origin, strip_hop_by_hop, takes_trailers,
+    },
+    io::Watch,
+    snapshot::{Listener, Pool},
+    table::{Asked, host_name},
+    worker::Worker,
+};
+use crate::model::{
+    Action, Route,
+    route::{PathPattern, PathRewrite, Redirect, Respond},
+};
+
+/// A connection of a client.
+pub(super) struct Visit {
+    worker: Rc<Worker>,
+    /// The number of the listener.
+    number: u32,
+    /// The listener as it was last seen: it may be gone when a request comes.
+    listener: RefCell<Arc<Listener>>,
+    client: IpAddr,
+    client_value: HeaderValue,
+    watch: Arc<Watch>,
+}
+
+/// Why a request is answered with a refusal, in a word or two for its body.
+type Refused = (StatusCode, &'static str);
+
+impl Visit {
+    pub(super) fn new(
+        worker: &Rc<Worker>,
+        number: u32,
+        listener: Arc<Listener>,
+        client: IpAddr,
+        watch: &Arc<Watch>,
+    ) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            number,
+            listener: RefCell::new(listener),
+            client,
+            client_value: client_value(client),
+            watch: Arc::clone(watch),
+        }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        let answered = Answered::later(&self.watch);
+        let listener = self.listener();
+        let response = match self.routed(&listener, request).await {
+            Ok(response) => response,
+            Err((status, text)) => plain(status, text),
+        };
+        listener.shared.answered(response.status());
+        let (parts, body) = response.into_parts();
+        Response::from_parts(parts, answered.with(body))
+    }
+
+    fn listener(&self) -> Arc<Listener> {
+        let snapshot = self.worker.snapshot();
+        if let Some(present) = snapshot.listener(self.number) {
+            self.listener.replace(Arc::clone(present));
+        }
+        Arc::clone(&self.listener.borrow())
+    }
+
+    async fn routed(
+        &self,
+        listener: &Listener,
+        request: Request<Incoming>,
+    ) -> Result<Response<Inbound>, Refused> {
+        let target = Target::of(&request)?;
+        let asked = Asked {
+            method: request.method(),
+            host: &host_name(&target.host),
+            path: &target.path,
+            query: target.query.as_deref(),
+            headers: request.headers(),
+            client: self.client,
+        };
+        let found = listener.rules.table.find(&asked, |_, _| ());
+        let Some((nth, route)) = found.and_then(|nth| Some((nth, listener.rules.routes.get(nth)?)))
+        else {
+            listener.shared.unrouted.fetch_add(1, Relaxed);
+            return Err((StatusCode::NOT_FOUND, "no route"));
+        };
+        if let Some(hits) = listener.rules.hits.get(nth) {
+            hits.fetch_add(1, Relaxed);
+        }
+        let mut response = match &route.action {
+            Action::Respond(respond) => respond_with(respond),
+            Action::Redirect(redirect) => redirect_to(redirect, &target)?,
+            Action::Pools(_) => {
+                let pool = listener.pool(nth, |below| self.worker.draw(below)).ok_or(NO_POOL)?;
+                self.forward(listener, route, pool, &target, request).await?
+            }
+        };
+        edit(response.headers_mut(), &route.edits.response);
+        Ok(response)
+    }
+
+    async fn forward(
+        &self,
+        listener: &Listener,
+        route: &Route,
+        pool: &Arc<Pool>,
+        target: &Target,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Inbound>, Refused> {
+        let trailers = takes_trailers(request.headers());
+        let protocols = strip_hop_by_hop(request.headers_mut());
+        if request.version() == Version::HTTP_2 {
+            join_cookies(request.headers_mut());
+        }
+        *request.version_mut() = Version::HTTP_11;
+        let upgrade = protocols.map(|protocols| (protocols, hyper::upgrade::on(&mut request)));
+        *request.uri_mut() = rewritten(route, target, request.uri())?;
+        let headers = request.headers_mut();
+        if let Ok(host) = HeaderValue::try_from(target.host.as_str()) {
+            headers.insert(HOST, host);
+        }
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
+        put_origin(headers, &Origin { client: &self.client_value, scheme });
+        if let Some(host) = &route.edits.host {
+            headers.insert(HOST, host.clone());
+        }
+        edit(headers, &route.edits.request);
+        let method = request.method().clone();
+        let (worker, seed, client) = (&self.worker, listener.seed, self.client);
+        let forwarding = Forwarding { worker, pool, seed, client, trailers, upgrade };
+        forwarding.run(request).await.map_err(|failure| {
+            let what = format_args!("{method} {}{}", target.host, target.path);
+            self.worker.report(&listener.name, what, &failure);
+            refusal(&failure)
+        })
+    }
+}
+
+const NO_POOL: Refused = (StatusCode::SERVICE_UNAVAILABLE, "no backend");
+
+/// What the client is told of a failure; the cause is for the log.
+fn refusal(failure: &Failure) -> Refused {
+    let status = failure.status();
+    (status, status.canonical_reason().unwrap_or("failed"))
+}
+
+/// The target for the backend: in origin form (RFC 9112 section 3.2.1), with the path that the route
+/// gives it.
+fn rewritten(route: &Route, target: &Target, uri: &Uri) -> Result<Uri, Refused> {
+    let path = match &route.edits.path {
+        None if uri.scheme().is_none() => return Ok(uri.clone()),
+        None => target.path.clone(),
+        Some(PathRewrite::Prefix(to)) => {
+            // Only a route with a prefix has such a rewriting.
+            let from = match &route.matches.path {
+                Some(PathPattern::Prefix(from)) => from.len(),
+                _ => 0,
+            };
+            format!("{to}{}", target.path.get(from..).unwrap_or_default())
+        }
+        Some(PathRewrite::Regex(pattern, to)) => {
+            pattern.regex().replace(&target.path, to.as_str()).into_owned()
+        }
+    };
+    let path = if path.starts_with('/') || path == "*" { path } else { format!("/{path}") };
+    let whole = match &target.query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let wrong = (StatusCode::BAD_REQUEST, "the path cannot be rewritten");
+    let mut parts = uri::Parts::default();
+    parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(|_| wrong)?);
+    Uri::from_parts(parts).map_err(|_| wrong)
+}
+
+fn respond_with(respond: &Respond) -> Response<Inbound> {
+    let mut response = Response::new(Inbound::own(respond.body.clone()));
+    *response.status_mut() = respond.status;
+    if !respond.body.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, respond.content_type.clone());
+    }
+    response
+}
+
+fn redirect_to(redirect: &Redirect, target: &Target) -> Result<Response<Inbound>, Refused> {
+    let url = redirect.to.of(&target.host, &target.path, target.query.as_deref());
+    let place = HeaderValue::try_from(url)
+        .map_err(|_| (StatusCode::BAD_REQUEST, "no place to redirect to"))?;
+    let mut response = plain(redirect.status, "");
+    response.headers_mut().insert(LOCATION, place);
+    Ok(response)
+}
+
+/// An answer of one line.
+fn plain(status: StatusCode, text: &str) -> Response<Inbound> {
+    let body =
+        if text.is_empty() { String::new() } else { format!("{} {text}\n", status.as_u16()) };
+    let mut response = Response::new(Inbound::own(body));
+    *response.status_mut() = status;
+    if !text.is_empty() {
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+}

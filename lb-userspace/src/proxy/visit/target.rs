@@ -1,0 +1,57 @@
+//! What a request names: host, path and query, or why it is refused.
+
+use hyper::{Method, Request, StatusCode, Version, header::HOST, http::uri::Authority};
+
+use super::Refused;
+use crate::proxy::table::normal_path;
+
+/// Bytes of the longest target.
+const LONGEST: usize = 16 << 10;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// The host as it was given, with its port if it has one.
+    pub(super) host: String,
+    /// The path, with escapes of what needs none resolved.
+    pub(super) path: String,
+    /// What stands behind the `?`.
+    pub(super) query: Option<String>,
+}
+
+impl Target {
+    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Refused> {
+        let bad = |text| (StatusCode::BAD_REQUEST, text);
+        let uri = request.uri();
+        if request.method() == Method::CONNECT {
+            return Err((StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not for this server"));
+        }
+        let (path, query) = (uri.path(), uri.query());
+        if path.len() + query.map_or(0, str::len) > LONGEST {
+            return Err((StatusCode::URI_TOO_LONG, "the target is too long"));
+        }
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let named = match (hosts.next(), hosts.next()) {
+            (Some(_), Some(_)) => return Err(bad("more than one Host")),
+            (Some(host), None) => Some(host.to_str().map_err(|_| bad("malformed Host"))?),
+            (None, _) => None,
+        };
+        // RFC 9112 section 3.2.2: a target that names a host must not contradict the header.
+        let host = match (uri.authority().map(Authority::as_str), named) {
+            (Some(host), Some(named)) if !host.eq_ignore_ascii_case(named) => {
+                return Err(bad("target and Host name two hosts"));
+            }
+            (Some(host), _) | (None, Some(host)) => host,
+            (None, None) if request.version() < Version::HTTP_11 => "",
+            (None, None) => return Err(bad("no Host")),
+        };
+        if host.contains(['@', '/', '\\', ' ']) {
+            return Err(bad("malformed Host"));
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            path: normal_path(path).into_owned(),
+            query: query.map(str::to_owned),
+        })
+    }
+}
