@@ -8,7 +8,7 @@
 //! and never held: who cannot write does not read.
 //!
 //! What is pure is in files of its own: [`table`], [`balance`], [`headers`], [`shared`] (budget,
-//! ejection), [`sticky`], [`failure`].
+//! ejection), [`sticky`], [`failure`], [`strict`] (which raw bytes are a request).
 
 mod attempt;
 mod balance;
@@ -27,6 +27,7 @@ mod snapshot;
 mod socket;
 mod sticky;
 mod stream;
+mod strict;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,8 @@
 //!
 //! Whoever refuses a client leaves the answer in [`Watch::refuse`]. From then on hyper reads the end of
 //! the stream and lets go of the socket, and the connection's task writes the answer. Time is noted for
-//! the whole connection here, so that a request needs no timer of its own.
+//! the whole connection here, so that a request needs no timer of its own. And the bytes of HTTP/1 are
+//! looked at more strictly ([`strict`](super::strict)) before hyper parses them.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -20,8 +21,12 @@ use std::{
 
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tracing::debug;
 
-use super::clock::{milliseconds, now};
+use super::{
+    clock::{milliseconds, now},
+    strict::{Limits, Scanner},
+};
 
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
@@ -66,6 +71,8 @@ pub(super) struct Watch {
     busy: AtomicU32,
     /// Whether there may be several at one time: then what arrives need not be the head of one.
     multiplexed: bool,
+    /// What arrives from now on is not HTTP.
+    tunnelled: AtomicBool,
     refusal: Mutex<Refusal>,
 }
 
@@ -81,7 +88,8 @@ impl Watch {
         let phase = AtomicU8::new(Phase::Idle as u8);
         let (since, stuck) = (AtomicU64::new(now()), AtomicU64::new(0));
         let busy = AtomicU32::new(0);
-        Self { phase, since, stuck, busy, multiplexed, refusal: Mutex::default() }
+        let (tunnelled, refusal) = (AtomicBool::new(false), Mutex::default());
+        Self { phase, since, stuck, busy, multiplexed, tunnelled, refusal }
     }
 
     /// A request is there.
@@ -93,6 +101,11 @@ impl Watch {
     pub(super) fn answered(&self) {
         self.busy.fetch_sub(1, Relaxed);
         self.enter(Phase::Idle);
+    }
+
+    /// Another protocol is spoken from now on.
+    pub(super) fn tunnel(&self) {
+        self.tunnelled.store(true, Relaxed);
     }
 
     /// Begins a phase.
@@ -170,11 +183,31 @@ impl Watch {
 pub(super) struct ClientIo<S> {
     stream: S,
     watch: Arc<Watch>,
+    /// Of HTTP/1, as long as that is spoken.
+    scanner: Option<Scanner>,
+    /// Nothing more is read: the client was refused for what it sent.
+    over: bool,
 }
 
 impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
-        Self { stream, watch }
+        let scanner = (!watch.multiplexed).then(|| Scanner::new(Limits::default()));
+        Self { stream, watch, scanner, over: false }
+    }
+
+    /// Takes back what begins with a fault, and refuses the client.
+    fn look_at(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        if self.watch.tunnelled.load(Relaxed) {
+            self.scanner = None;
+        }
+        let Some(scanner) = &mut self.scanner else { return };
+        let arrived = buffer.filled().get(before..).unwrap_or_default();
+        if let Err(refused) = scanner.scan(arrived) {
+            debug!("a client is refused: {}", refused.fault);
+            buffer.set_filled(before + refused.after);
+            (self.scanner, self.over) = (None, true);
+            self.watch.refuse(refused.fault.status());
+        }
     }
 
     /// The socket itself.
@@ -189,6 +222,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.over {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_pending() && self.watch.is_refused(cx.waker()) {
@@ -196,6 +232,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         }
         if buffer.filled().len() > before {
             self.watch.heard();
+            self.look_at(buffer, before);
         }
         read
     }

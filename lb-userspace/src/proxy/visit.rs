@@ -76,6 +76,9 @@ impl Visit {
             Err((status, text)) => plain(status, text),
         };
         listener.shared.answered(response.status());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.watch.tunnel();
+        }
         let (parts, body) = response.into_parts();
         Response::from_parts(parts, answered.with(body))
     }
