@@ -214,7 +214,7 @@ pub fn unresolved(status: &Value) -> Vec<String> {
     list(&status["pools"])
         .iter()
         .flat_map(|pool| list(&pool["backends"]))
-        .filter(|backend| backend["next_hop"]["state"] != "resolved")
+        .filter(|backend| backend["next_hop"]["state"] == "unresolved")
         .map(|backend| format!("{}: {}", backend["address"], backend["next_hop"]["reason"]))
         .collect()
 }

@@ -1,6 +1,8 @@
 //! A status and an event loop for the tests of server, client and command line.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod layer7;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use etherparse::PacketBuilder;
@@ -14,14 +16,13 @@ use super::{
     trace::TraceQuery,
     types::{
         BackendView, Because, Changed, CounterView, FlowView, FrameView, HealthState, HealthView,
-        InterfaceView, ListenerView, NextHopView, PassedView, PoolView, RouteEntry, RouteView,
-        ServiceView, SlotView, Status, TraceEvent, TracedPacket,
+        InterfaceView, NextHopView, PoolView, ServiceView, SlotView, Status, TraceEvent,
+        TracedPacket,
     },
 };
 use crate::model::{
     Affinity, AttachMode, BackendState, Change, ChangeError, FlowLimit, FlowQuery, Forward, Health,
-    ListenerProtocol, Name, NoBackend, Prefix, RequestQuery, Rule, Scheduler, Tracking, Udp,
-    Weight,
+    Name, NoBackend, Prefix, Rule, Scheduler, Tracking, Udp, Weight,
     access::AccessError,
     health::{HttpProbe, Probe},
 };
@@ -85,51 +86,6 @@ fn web() -> PoolView {
         health: Some(Health::new(Probe::Http(HttpProbe::default()))),
         drain_timeout_ms: Some(30_000),
         backends,
-    }
-}
-
-/// A listener with two routes.
-fn edge() -> ListenerView {
-    let entry = |conditions: &[&str], action: &str, requests| RouteEntry {
-        conditions: conditions.iter().map(|&word| word.to_owned()).collect(),
-        action: action.to_owned(),
-        changes: vec![],
-        requests,
-    };
-    ListenerView {
-        name: name("edge"),
-        listen: address("192.0.2.10:8080"),
-        protocol: ListenerProtocol::Http,
-        open_connections: 3,
-        connections: 1_024,
-        answers: [("2xx".to_owned(), 12_300), ("5xx".to_owned(), 4)].into(),
-        unrouted: 7,
-        routes: vec![
-            entry(&["path /*.jpg", "method GET"], "pool spare", 300),
-            entry(&[], "pool web", 12_004),
-        ],
-    }
-}
-
-/// The second route of [`edge`], after the first has been passed over.
-fn taken(query: &RequestQuery) -> RouteView {
-    let edge = edge();
-    RouteView {
-        listener: edge.name,
-        listen: edge.listen,
-        method: query.method.to_string(),
-        url: query.url.to_string(),
-        client: query.client,
-        route: Some(2),
-        conditions: vec![],
-        action: Some("pool web".to_owned()),
-        changes: vec!["rewrite-prefix /".to_owned()],
-        pools: vec![name("web")],
-        passed: vec![PassedView {
-            route: 1,
-            conditions: vec!["path /*.jpg".to_owned(), "method GET".to_owned()],
-            why: "its method is another".to_owned(),
-        }],
     }
 }
 
@@ -218,7 +174,7 @@ pub(crate) fn status() -> Status {
             attached: Some(AttachMode::Native),
         }],
         services: vec![dns_service, web_service],
-        listeners: vec![edge()],
+        listeners: vec![layer7::edge()],
         pools: vec![dns, spare, web()],
         packets: [
             ("forwarded".to_owned(), counter(12_345, 1_300_000)),
@@ -262,7 +218,7 @@ async fn event_loop(
         match request {
             Request::Status { reply } => _ = reply.send(Box::new(status())),
             Request::Flow { query, reply } => _ = reply.send(Ok(flow(&query))),
-            Request::Route { query, reply } => _ = reply.send(Ok(taken(&query))),
+            Request::Route { query, reply } => _ = reply.send(Ok(layer7::taken(&query))),
             Request::Sources { service, list, reply } => {
                 let known = status().services.iter().any(|view| view.name == service);
                 let error = ChangeError::UnknownService { service };

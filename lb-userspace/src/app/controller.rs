@@ -302,11 +302,12 @@ impl Controller {
     async fn bring_about(&mut self, next: &Desired) -> Result<()> {
         self.changes += 1;
         self.checks.follow(next)?;
-        self.proxy.follow(next, &self.checks.down(next))?;
         self.fill_tables(next).await?;
         self.attach(next)?;
         self.detach_others(next)?;
-        self.vips.follow(next, &self.netlink, &self.links).await
+        self.vips.follow(next, &self.netlink, &self.links).await?;
+        // Last, because a listener may bind the address of a VIP that was put on an interface just now.
+        Ok(self.proxy.follow(next, &self.checks.down(next))?)
     }
 
     /// After a change that failed half-way: back to what was.

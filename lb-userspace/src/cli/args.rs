@@ -1,5 +1,6 @@
 //! The definition of the command line. Its doc comments are the help texts and the manual.
 
+mod layer7;
 mod values;
 
 use std::{
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use lb_common::limits::decap::DEFAULT_PIN_DIR;
 
+pub(super) use self::layer7::{ListenerCommand, RouteArgs};
 use crate::{
     admin::trace::{TraceError, TraceQuery},
     config::DEFAULT_ADMIN,
@@ -219,22 +221,6 @@ pub(super) enum ListCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ListenerCommand {
-    /// List all listeners
-    List {
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Show one listener, with its routes and how many requests took each
-    Show {
-        /// Name of the listener
-        name: Name,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum PoolCommand {
     /// List all pools
     List {
@@ -334,26 +320,6 @@ pub(super) struct FlowArgs {
     /// Ask about the packet that opens the flow, in place of one of an open flow; TCP only
     #[arg(long)]
     pub(super) opening: bool,
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-/// Of `shunt route`.
-#[derive(Debug, Args)]
-pub(super) struct RouteArgs {
-    /// The method, such as GET
-    pub(super) method: String,
-    /// The URL, such as `http://www.example.org/path?query`
-    pub(super) url: String,
-    /// A header of the request; may be given several times
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    pub(super) headers: Vec<String>,
-    /// The client's address; 127.0.0.1 unless given
-    #[arg(long, value_name = "IP")]
-    pub(super) client: Option<IpAddr>,
-    /// The listener, if the URL alone does not tell
-    #[arg(long, value_name = "NAME")]
-    pub(super) listener: Option<Name>,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -140,3 +140,29 @@ fn what_a_service_asks_for() {
         ["~ service web: allow list 1 more", "~ service web: deny list 1 more, 1 fewer"]
     );
 }
+
+#[test]
+fn listeners_and_how_requests_are_spread() {
+    let parse = |text: &str| {
+        let head = "[[pool]]\nname = \"web\"\nbackends = []\n";
+        crate::config::parse("f", &(head.to_owned() + text)).unwrap()
+    };
+    let before = parse(
+        "[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 404",
+    );
+    let after = parse(
+        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"",
+    );
+    let expected = [
+        "~ retries of web: 2 -> 0",
+        "- listener a",
+        "~ listener b: http 127.0.0.1:81 -> http 127.0.0.1:82",
+        "- route of b: path /x: respond 404",
+        "+ route of b: path /x: respond 410",
+        "+ listener c: tcp 127.0.0.1:83",
+        "+ route of c: everything: pool web",
+    ];
+    let mut lines = describe(&before, &after);
+    lines.sort_by_key(|line| expected.iter().position(|it| it == line));
+    assert_eq!(lines, expected);
+}

@@ -1,7 +1,11 @@
 //! Listeners: requests to the balancer reach the backends that the routes say, beside a service over the
 //! same pool.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, SocketAddr},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -12,8 +16,12 @@ use tests::{
 
 use super::scene::{Network, Scene, Wants, backend_name};
 
-/// Port of the listener.
+/// Ports of the listeners.
 const PORT: u16 = 8081;
+const SECURE: u16 = 8443;
+const PASSED: u16 = 8444;
+/// The name of the one with TLS.
+const NAME: &str = "edge.example.org";
 
 #[test]
 fn requests_v4() {
@@ -27,6 +35,9 @@ fn requests_v6() {
 
 fn requests(wants: Wants) {
     wants.network(|network| {
+        let certificate = rcgen::generate_simple_self_signed(vec![NAME.to_owned()])?;
+        fs::write(file(&network, "edge.pem"), certificate.cert.pem())?;
+        fs::write(file(&network, "edge.key"), certificate.signing_key.serialize_pem())?;
         let config = network.config() + &listener(&network, "");
         network.start(&config, |scene| {
             scene.daemon.wait_resolved()?;
@@ -34,21 +45,47 @@ fn requests(wants: Wants) {
             routes_do_what_they_say(scene)?;
             bodies_arrive_whole(scene)?;
             the_command_line_knows(scene)?;
+            tls_is_ended_and_http_2_is_spoken(scene)?;
             a_drained_backend_gets_no_requests(scene)?;
             a_change_is_applied_and_a_wrong_one_is_not(scene)
         })
     });
 }
 
-/// A listener at the address of the VIP, and a pool of its first backend alone.
+/// A file beside those of the daemon.
+fn file(network: &Network, name: &str) -> String {
+    network.files().log.with_file_name(name).to_string_lossy().into_owned()
+}
+
+/// Listeners at the address of the VIP, and a pool of its first backend alone.
 fn listener(network: &Network, more: &str) -> String {
-    let listen = std::net::SocketAddr::new(network.vip().ip(), PORT);
+    let listen = SocketAddr::new(network.vip().ip(), PORT);
     let first = network.backend(1);
+    let [certificate, key] = ["edge.pem", "edge.key"].map(|name| file(network, name));
+    let [secure, passed] = [SECURE, PASSED].map(|port| SocketAddr::new(network.vip().ip(), port));
     format!(
         r#"
 [[pool]]
 name = "first"
 backends = ["{first}"]
+[[pool]]
+name = "self"
+backends = ["{secure}"]
+[[listener]]
+name = "passed"
+listen = "{passed}"
+protocol = "tls-passthrough"
+[[listener.route]]
+host = "{NAME}"
+pool = "self"
+[[listener]]
+name = "secure"
+listen = "{secure}"
+protocol = "https"
+pool = "web"
+[listener.tls]
+certificates = [{{ certificate = "{certificate}", key = "{key}" }}]
+unknown-names = "refuse"
 [[listener]]
 name = "edge"
 listen = "{listen}"
@@ -73,7 +110,7 @@ respond = {{ status = 418, body = "short and stout" }}
 
 /// What curl says of a path of the listener.
 fn curl(scene: &Scene, path: &str, args: &[&str]) -> Result<String> {
-    let url = format!("http://{}{path}", std::net::SocketAddr::new(scene.network.vip().ip(), PORT));
+    let url = format!("http://{}{path}", SocketAddr::new(scene.network.vip().ip(), PORT));
     let fixed = ["-sS", "--noproxy", "*", "--max-time", "10"];
     let words = [&fixed, args, &[url.as_str()]].concat();
     scene.network.topology.client.run("curl", &words)?.success()
@@ -113,8 +150,35 @@ fn routes_do_what_they_say(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
+/// The client trusts only the certificate that the listener has, and only for its name.
+fn tls_is_ended_and_http_2_is_spoken(scene: &Scene) -> Result<()> {
+    let ca = file(&scene.network, "edge.pem");
+    let vip = scene.network.vip();
+    for port in [SECURE, PASSED] {
+        let resolve = format!("{NAME}:{port}:{}", bracketed(vip.ip()));
+        let url = format!("https://{NAME}:{port}/");
+        for version in ["--http1.1", "--http2"] {
+            let words = ["-sS", "--noproxy", "*", "--max-time", "10", "--cacert", &ca, "--resolve"];
+            let words = [&words[..], &[&resolve, version, "-w", " %{http_version}", &url]].concat();
+            let said = scene.network.topology.client.run("curl", &words)?.success()?;
+            assert!(said.contains(" serves "), "{said}");
+            let expected = if version == "--http2" { " 2" } else { " 1.1" };
+            assert!(said.ends_with(expected), "{said}");
+        }
+    }
+    let url = format!("https://{}/", SocketAddr::new(vip.ip(), SECURE));
+    let words = ["-sS", "--noproxy", "*", "--max-time", "5", "-k", &url];
+    let refused = scene.network.topology.client.run("curl", &words)?;
+    assert!(refused.code.is_some_and(|code| code != 0), "another name: {refused}");
+    Ok(())
+}
+
+fn bracketed(ip: IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
+}
+
 fn authority(scene: &Scene) -> String {
-    std::net::SocketAddr::new(scene.network.vip().ip(), PORT).to_string()
+    SocketAddr::new(scene.network.vip().ip(), PORT).to_string()
 }
 
 fn bodies_arrive_whole(scene: &Scene) -> Result<()> {
