@@ -11,7 +11,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
@@ -35,6 +35,9 @@ const HEAD: usize = 64 << 10;
 const STREAMS: u32 = 128;
 /// How long a client may take for its first bytes, and for the handshake of TLS.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client that was refused is listened to, and how much it may send meanwhile.
+const LINGERING: Duration = Duration::from_secs(2);
+const LINGERING_BYTES: u64 = 1 << 20;
 /// What is read of a client that has sent less than is needed to know how it speaks.
 const GLANCE: Duration = Duration::from_millis(10);
 /// What a connection of HTTP/2 begins with (RFC 9113 section 3.4), as far as no request of HTTP/1 does.
@@ -131,8 +134,10 @@ async fn begins_as_h2(stream: &TcpStream) -> bool {
     }
 }
 
-/// Tells a client why it is not served. It may not hear it.
-async fn refuse(mut stream: impl AsyncWrite + Unpin, status: StatusCode) {
+/// Tells a client why it is not served. It may not hear it. What it is still sending is read for a while and
+/// thrown away: a socket that is closed with unread bytes resets the connection, and the answer with it
+/// (RFC 9112 section 9.6).
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: StatusCode) {
     let reason = status.canonical_reason().unwrap_or_default();
     let code = status.as_u16();
     let body = format!("{code} {reason}\n");
@@ -140,7 +145,11 @@ async fn refuse(mut stream: impl AsyncWrite + Unpin, status: StatusCode) {
         "HTTP/1.1 {code} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    if stream.write_all(answer.as_bytes()).await.is_ok() {
-        _ = stream.shutdown().await;
-    }
+    let told = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LINGERING_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whether it was heard is the client's concern.
+    _ = timeout(LINGERING, told).await;
 }

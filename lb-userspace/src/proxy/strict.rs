@@ -17,7 +17,7 @@ mod fault;
 mod head;
 mod host;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use self::fault::Fault;
 use self::{body::Body, head::Head};

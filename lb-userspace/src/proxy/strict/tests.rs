@@ -1,6 +1,6 @@
 //! What is refused and what is not, in whatever pieces it comes.
 
-mod corpus;
+pub(in crate::proxy) mod corpus;
 mod random;
 
 use super::{Fault, Limits, Refused, Scanner};

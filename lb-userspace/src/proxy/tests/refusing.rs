@@ -1,6 +1,7 @@
 //! Requests that are refused before they go anywhere.
 
 use super::{Scene, Server};
+use crate::proxy::strict::tests::corpus;
 
 #[test]
 fn what_is_no_proper_request_goes_nowhere() {
@@ -26,4 +27,24 @@ fn what_is_no_proper_request_goes_nowhere() {
     let answer = scene.ask("GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(answer.status, 200);
     assert!(server.last().starts_with("GET /x HTTP/1.1\r\n"), "{}", server.last());
+}
+
+/// Whatever two parsers could read differently never reaches a backend.
+#[test]
+fn ambiguous_requests_go_nowhere() {
+    let server = Server::named("a");
+    let scene = Scene::simple(&[&server], "");
+    let cases = corpus::refused();
+    for (bytes, fault) in &cases {
+        let head = String::from_utf8_lossy(bytes);
+        // What is wrong with a body is found when its head has been sent on; the other is HTTP/2.
+        if head.starts_with(corpus::CHUNKED) || head.starts_with("PRI ") {
+            continue;
+        }
+        let answer = scene.ask(&head);
+        let shown: String = head.chars().take(60).collect();
+        assert_eq!(answer.status, fault.status().as_u16(), "{fault:?}: {shown:?}");
+    }
+    assert_eq!(server.requests(), 0);
+    assert!(cases.len() > 200, "{}", cases.len());
 }

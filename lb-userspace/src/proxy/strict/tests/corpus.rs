@@ -3,7 +3,8 @@
 use super::Fault;
 
 /// A head whose body is in chunks.
-pub(super) const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+pub(in crate::proxy) const CHUNKED: &str =
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 pub(super) const FAULTS: [Fault; 34] = [
     Fault::BareLf,
@@ -55,7 +56,7 @@ fn line(line: &str) -> Vec<u8> {
     format!("{line}\r\nHost: a\r\n\r\n").into_bytes()
 }
 
-pub(super) fn refused() -> Vec<(Vec<u8>, Fault)> {
+pub(in crate::proxy) fn refused() -> Vec<(Vec<u8>, Fault)> {
     let mut cases = Vec::new();
     for (fault, requests) in
         [line_ends(), request_lines(), targets(), fields(), hosts(), lengths(), codings(), limits()]
