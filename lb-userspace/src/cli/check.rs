@@ -25,6 +25,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Counts {
     services: usize,
+    listeners: usize,
     pools: usize,
     backends: usize,
     interfaces: usize,
@@ -46,6 +47,7 @@ pub(super) fn check(file: &Path, json: bool) -> anyhow::Result<Outcome> {
 fn count(desired: &Desired) -> Counts {
     Counts {
         services: desired.services.len(),
+        listeners: desired.listeners.len(),
         pools: desired.pools.len(),
         backends: desired.pools.values().map(|pool| pool.backends.len()).sum(),
         interfaces: desired.interfaces.len(),
@@ -54,12 +56,16 @@ fn count(desired: &Desired) -> Counts {
 
 fn words(report: &Report) -> String {
     let parts = report.counts.iter().flat_map(|counts| {
+        let listeners = format::count(counts.listeners, "listener");
         [
-            format::count(counts.services, "service"),
-            format::count(counts.pools, "pool"),
-            format::count(counts.backends, "backend"),
-            format::count(counts.interfaces, "interface"),
+            Some(format::count(counts.services, "service")),
+            (counts.listeners > 0).then_some(listeners),
+            Some(format::count(counts.pools, "pool")),
+            Some(format::count(counts.backends, "backend")),
+            Some(format::count(counts.interfaces, "interface")),
         ]
+        .into_iter()
+        .flatten()
     });
     format!("{}: ok: {}\n", report.file.display(), parts.collect::<Vec<_>>().join(", "))
 }

@@ -13,7 +13,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -71,6 +74,8 @@ pub(super) struct Watch {
     busy: AtomicU32,
     /// Whether there may be several at one time: then what arrives need not be the head of one.
     multiplexed: bool,
+    /// Whether there is a refusal, for who has no time to look.
+    refused: AtomicBool,
     /// What arrives from now on is not HTTP.
     tunnelled: AtomicBool,
     refusal: Mutex<Refusal>,
@@ -88,8 +93,9 @@ impl Watch {
         let phase = AtomicU8::new(Phase::Idle as u8);
         let (since, stuck) = (AtomicU64::new(now()), AtomicU64::new(0));
         let busy = AtomicU32::new(0);
-        let (tunnelled, refusal) = (AtomicBool::new(false), Mutex::default());
-        Self { phase, since, stuck, busy, multiplexed, tunnelled, refusal }
+        let (tunnelled, refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        let refusal = Mutex::default();
+        Self { phase, since, stuck, busy, multiplexed, refused, tunnelled, refusal }
     }
 
     /// A request is there.
@@ -139,6 +145,7 @@ impl Watch {
     pub(super) fn refuse(&self, status: StatusCode) {
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         refusal.status.get_or_insert(status);
+        self.refused.store(true, Release);
         if let Some(reader) = refusal.reader.take() {
             reader.wake();
         }
@@ -168,8 +175,9 @@ impl Watch {
         }
     }
 
-    /// Whether the client was refused; if not, `waker` is told when it is.
-    fn is_refused(&self, waker: &Waker) -> bool {
+    /// Whether the client was refused; if not, `waiting` is told when it is.
+    fn is_refused(&self, waiting: Option<&Waker>) -> bool {
+        let Some(waker) = waiting else { return self.refused.load(Acquire) };
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         if refusal.status.is_none() {
             refusal.reader = Some(waker.clone());
@@ -227,7 +235,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_pending() && self.watch.is_refused(cx.waker()) {
+        // Of who was refused nothing more is heard, even if it has arrived.
+        if self.watch.is_refused(read.is_pending().then(|| cx.waker())) {
+            buffer.set_filled(before);
             return Poll::Ready(Ok(()));
         }
         if buffer.filled().len() > before {

@@ -48,6 +48,8 @@ async fn a_refusal_ends_what_is_read() {
     let (read, ()) = tokio::join!(io.read(&mut bytes), refusing);
     assert_eq!(read.unwrap(), 0);
     assert_eq!(watch.refusal(), Some(StatusCode::REQUEST_TIMEOUT));
+    there.write_all(b" / HTTP/1.1").await.unwrap();
+    assert_eq!(io.read(&mut bytes).await.unwrap(), 0, "what comes later is not heard");
     watch.refuse(StatusCode::BAD_REQUEST);
     assert_eq!(watch.refusal(), Some(StatusCode::REQUEST_TIMEOUT), "the first counts");
 }
