@@ -152,7 +152,7 @@ fn sockets_are_one_for_each() {
         "pool = \"web\"\n[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"";
     refused(twice, &["12: ", "there already, in line 8"]);
     let text = format!(
-        "{POOLS}[[interface]]\nname = \"e\"\n[[service]]\nname = \"s\"\nlisten = \"192.0.2.1:80/tcp\"\npool = \"images\"\n[[listener]]\nname = \"l\"\nlisten = \"192.0.2.1:80\"\npool = \"web\""
+        "{POOLS}[[interface]]\nname = \"e\"\n[[service]]\nname = \"s\"\nlisten = \"192.0.2.1:70-90/tcp\"\npool = \"images\"\n[[listener]]\nname = \"l\"\nlisten = \"192.0.2.1:80\"\npool = \"web\""
     );
     let found = errors(&text);
     assert!(found[0].message.contains("before a socket can see them"), "{found:?}");

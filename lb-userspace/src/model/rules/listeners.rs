@@ -1,9 +1,9 @@
 //! What must hold for listeners and their routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Problem, Subject, missing_pool};
-use crate::model::{Action, Desired, Listener, Name, Protocol, Route, Service};
+use crate::model::{Action, Desired, Listener, Name, Protocol, Service, Vip};
 
 /// Checks every listener.
 pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
@@ -24,7 +24,11 @@ pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
 /// Packets to a VIP are forwarded before any socket can see them.
 fn hidden_by_service(desired: &Desired, name: &Name, listener: &Listener) -> Option<Problem> {
     let hides = |(_, service): &(&Name, &Service)| {
-        service.listen.protocol == Protocol::Tcp && listener.listen == service.listen.address
+        let Vip { address, last_port, protocol } = service.listen;
+        let ports = address.port()..=last_port.max(address.port());
+        protocol == Protocol::Tcp
+            && address.ip() == listener.listen.ip()
+            && ports.contains(&listener.listen.port())
     };
     let (service, entry) = desired.services.iter().find(hides)?;
     let message = format!(
@@ -35,6 +39,8 @@ fn hidden_by_service(desired: &Desired, name: &Name, listener: &Listener) -> Opt
 }
 
 fn routes(desired: &Desired, name: &Name, listener: &Listener, found: &mut Vec<Problem>) {
+    // Conditions in words are as exact as the conditions.
+    let mut seen = HashMap::new();
     for (nth, route) in listener.routes.iter().enumerate() {
         let mut report = |key, message| {
             let subject = Subject::Route(name.clone(), nth);
@@ -49,7 +55,8 @@ fn routes(desired: &Desired, name: &Name, listener: &Listener, found: &mut Vec<P
                 }
             }
         }
-        if let Some(first) = twin(&listener.routes[..nth], route) {
+        let first = *seen.entry(route.matches.words()).or_insert(nth);
+        if first != nth {
             let message = format!(
                 "route {} of listener `{name}` has the conditions of route {}, which takes all its requests; remove one of them, or give it another condition",
                 nth + 1,
@@ -58,11 +65,4 @@ fn routes(desired: &Desired, name: &Name, listener: &Listener, found: &mut Vec<P
             report("", message);
         }
     }
-}
-
-/// An earlier route with the same conditions. Long lists are left alone: who writes ten thousand
-/// routes has a program do it, and to compare each with each would take minutes.
-fn twin(earlier: &[Route], route: &Route) -> Option<usize> {
-    const MOST: usize = 1000;
-    earlier.iter().take(MOST).position(|other| other.matches == route.matches)
 }
