@@ -58,16 +58,16 @@ impl Forwarding<'_> {
         let repeatable =
             request.body().is_empty() && self.upgrade.is_none() && request.method().is_idempotent();
         self.pool.shared.budget.earn();
-        let (mut tried, mut retries, mut may_reuse) = (Vec::new(), 0, true);
+        let mut course = Course { tried: Vec::new(), may_reuse: true };
         loop {
-            let (nth, place) = place(self.worker, self.pool, wish, &tried).await?;
+            let (nth, place) = place(self.worker, self.pool, wish, &course.tried).await?;
             let Some(backend) = self.pool.backends.get(nth) else {
                 return Err(Failure::NoBackend { pool: self.pool.name.clone() });
             };
             backend.shared.requests.fetch_add(1, Relaxed);
             let spare = repeatable.then(|| copy(&request));
             let pool = self.pool;
-            let (progress, trailers) = (&progress, self.trailers);
+            let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
             let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers };
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
@@ -77,17 +77,7 @@ impl Forwarding<'_> {
                 Err(lost) => lost,
             };
             self.note(backend, &lost);
-            let (again, stale) = (lost.request.or(spare), lost.stale);
-            let may_retry = || retries < settings.retries && lost.failure.may_differ_elsewhere();
-            match again {
-                Some(again) if stale => (request, may_reuse) = (again, false),
-                Some(again) if may_retry() && self.pool.shared.budget.spend() => {
-                    tried.push(backend.shared.id);
-                    retries += 1;
-                    request = again;
-                }
-                _ => return Err(lost.failure),
-            }
+            request = course.again(lost, spare, pool, backend)?;
         }
     }
 
@@ -150,6 +140,38 @@ impl Forwarding<'_> {
         let (mut parts, _) = response.into_parts();
         put_upgrade(&mut parts.headers, agreed);
         Ok(Response::from_parts(parts, Inbound::own("")))
+    }
+}
+
+/// The attempts that were made for a request.
+struct Course {
+    /// Backends that had it, other than by a connection that was closed already.
+    tried: Vec<u64>,
+    /// Whether a connection that was kept may be used.
+    may_reuse: bool,
+}
+
+impl Course {
+    /// What to send next, if it makes sense to send it again. `spare` is the request once more, if it
+    /// may be sent twice.
+    fn again(
+        &mut self,
+        lost: Lost,
+        spare: Option<Request<Outbound>>,
+        pool: &Pool,
+        backend: &Backend,
+    ) -> Result<Request<Outbound>, Failure> {
+        let Some(again) = lost.request.or(spare) else { return Err(lost.failure) };
+        if lost.stale {
+            self.may_reuse = false;
+            return Ok(again);
+        }
+        let left = self.tried.len() < usize::from(pool.settings.retries);
+        if left && lost.failure.may_differ_elsewhere() && pool.shared.budget.spend() {
+            self.tried.push(backend.shared.id);
+            return Ok(again);
+        }
+        Err(lost.failure)
     }
 }
 
