@@ -18,6 +18,10 @@ fn what_is_no_proper_request_goes_nowhere() {
         (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(100_000)), 431),
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(150)), 431),
         ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET /public/../secret HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /public/%2e%2E/secret HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /./a HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /a/.. HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
     ];
     for (head, status) in cases {
         let answer = scene.ask(&head);

@@ -48,10 +48,11 @@ impl Target {
         if host.contains(['@', '/', '\\', ' ']) {
             return Err(bad("malformed Host"));
         }
-        Ok(Self {
-            host: host.to_owned(),
-            path: normal_path(path).into_owned(),
-            query: query.map(str::to_owned),
-        })
+        let path = normal_path(path).into_owned();
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            // A backend may resolve them, and serve what another route is for.
+            return Err(bad("dot segments in the path"));
+        }
+        Ok(Self { host: host.to_owned(), path, query: query.map(str::to_owned) })
     }
 }
