@@ -18,6 +18,7 @@ fn every_case_handles_every_packet() {
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{complained}");
-    // Ten services, by Shunt and by a bare program; three more for each family; one flow and a hundred.
-    assert!(said.contains("52 cases: every packet was handled as it should be"), "{said}");
+    // Ten services, by Shunt and by a bare program; six guarded ones; three more for each family; one flow and
+    // a hundred.
+    assert!(said.contains("64 cases: every packet was handled as it should be"), "{said}");
 }
