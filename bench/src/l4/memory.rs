@@ -13,8 +13,10 @@ use lb_common::limits::{RING_CHUNKS, maps};
 /// Bytes of maps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
-    /// All but the chunks of the ring table.
+    /// All but the chunks of the ring table and what follows.
     pub(crate) tables: u64,
+    /// Lists of sources, which grow with what an operator puts there.
+    pub(crate) lists: u64,
     /// One of those chunks.
     pub(crate) chunk: u64,
     /// How many of them there are.
@@ -24,9 +26,10 @@ pub(crate) struct Memory {
 impl Memory {
     /// Of the maps that are pinned in a directory.
     pub(crate) fn of(pins: &Path) -> Result<Self> {
-        let mut tables = 0;
+        let (mut tables, mut lists) = (0, 0);
         for name in maps::ALL {
-            tables += bytes(MapData::from_pin(pins.join(name))?.fd().as_fd())?;
+            let bytes = bytes(MapData::from_pin(pins.join(name))?.fd().as_fd())?;
+            *if name == maps::SOURCES { &mut lists } else { &mut tables } += bytes;
         }
         let rings = Map::ArrayOfMaps(MapData::from_pin(pins.join(maps::RINGS))?);
         let rings: ArrayOfMaps<MapData, Array<MapData, u64>> = rings.try_into()?;
@@ -41,15 +44,15 @@ impl Memory {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self { tables, chunk, chunks })
+        Ok(Self { tables, lists, chunk, chunks })
     }
 
     /// As it is.
     pub(crate) fn now(self) -> u64 {
-        self.tables + u64::from(self.chunks) * self.chunk
+        self.tables + self.lists + u64::from(self.chunks) * self.chunk
     }
 
-    /// With all rings in use.
+    /// With all rings in use, and without lists.
     pub(crate) fn with_all_rings(self) -> u64 {
         self.tables + u64::from(RING_CHUNKS) * self.chunk
     }

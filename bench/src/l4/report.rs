@@ -110,8 +110,10 @@ fn table(words: &[&str], numbers: &[&str]) -> Table {
 /// What the tables of the balancer take.
 pub(crate) fn memory_line(memory: Memory) -> String {
     format!(
-        "memory of the balancer's maps: {:.1} MiB now, {:.1} MiB with all rings",
+        "memory of the balancer's maps: {:.1} MiB now, of which {:.1} MiB for the list; {:.1} MiB with all rings and \
+         without a list",
         mebibytes(memory.now()),
+        mebibytes(memory.lists),
         mebibytes(memory.with_all_rings())
     )
 }

@@ -91,7 +91,7 @@ pub(crate) fn targets(rows: &[Row], memory: Option<Memory>) -> Vec<Target> {
         growths(&found, who, &mut targets);
         rates(&found, who, &mut targets);
     }
-    let what = "memory of maps, 512 services of 100 backends".to_owned();
+    let what = "memory of maps without lists, 512 services of 100 backends".to_owned();
     let mebibytes = memory.map(|memory| mebibytes(memory.with_all_rings()));
     targets.push(Target::most(what, "MiB", MOST_MEMORY, mebibytes));
     targets
