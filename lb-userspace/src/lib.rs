@@ -9,3 +9,4 @@ pub mod health;
 pub mod model;
 pub mod proxy;
 pub mod reconcile;
+mod tls;

@@ -27,7 +27,10 @@ use rustls::{
 use thiserror::Error;
 
 pub(super) use self::originate::Originator;
-use crate::model::listener::{ClientCertificate, Tls, TlsVersion};
+use crate::{
+    model::listener::{ClientCertificate, Tls, TlsVersion},
+    tls,
+};
 
 /// Why TLS cannot be what a listener or pool asks for.
 #[derive(Debug, Error)]
@@ -138,18 +141,11 @@ fn unusable(path: &Path, reason: &impl ToString) -> TlsError {
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error))?;
-    let chain: Result<Vec<_>, _> = read.collect();
-    let chain = chain.map_err(|error| unusable(path, &error))?;
-    if chain.is_empty() { Err(unusable(path, &"it holds no certificate")) } else { Ok(chain) }
+    tls::chain(path).map_err(|reason| unusable(path, &reason))
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in chain(path)? {
-        roots.add(certificate).map_err(|error| unusable(path, &error))?;
-    }
-    Ok(roots)
+    tls::roots(path).map_err(|reason| unusable(path, &reason))
 }
 
 /// Certificates by name.

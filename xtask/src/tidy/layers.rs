@@ -57,11 +57,12 @@ const LB_COMMON: &[Layer] = &[
 
 const LB_USERSPACE: &[Layer] = &[
     ("model", &[]),
+    ("tls", &[]),
     ("config", &["model"]),
-    ("health", &["model"]),
+    ("health", &["model", "tls"]),
     ("reconcile", &["model"]),
     ("dataplane", &["reconcile", "model"]),
-    ("proxy", &["model"]),
+    ("proxy", &["model", "tls"]),
     ("admin", &["model"]),
     ("app", &["model", "config", "health", "reconcile", "dataplane", "proxy", "admin"]),
     // Of `admin` the types only, of `model` the words they are made of.
