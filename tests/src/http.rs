@@ -17,6 +17,8 @@ pub struct Request {
     pub path: String,
     /// What it sends along; empty in most requests.
     pub body: Vec<u8>,
+    /// The client, if it comes by a proxy: `X-Forwarded-For`.
+    pub forwarded_for: Option<String>,
     /// Whether the connection ends with the answer.
     pub close: bool,
 }
@@ -41,11 +43,12 @@ pub fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     };
     let headers = read_headers(reader)?;
     let close = header(&headers, "connection").is_some_and(|value| value == "close");
+    let forwarded_for = header(&headers, "x-forwarded-for").map(str::to_owned);
     let body = match header(&headers, "content-length") {
         Some(length) => read_body(reader, length)?,
         None => Vec::new(),
     };
-    Ok(Some(Request { path: path.to_owned(), body, close }))
+    Ok(Some(Request { path: path.to_owned(), body, forwarded_for, close }))
 }
 
 /// Writes a request.

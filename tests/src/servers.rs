@@ -1,8 +1,8 @@
 //! HTTP servers inside namespaces: the backends.
 //!
-//! `GET /` is answered with the name of the server and the client it sees, `GET /blob/SEED/LENGTH`
-//! with [`blob`], and `POST` of the same path with whether the blob arrived as it should. The socket is made inside the namespace; the threads that serve it
-//! are ours.
+//! `GET /` is answered with the name of the server, the client it sees and the one that a proxy tells
+//! of, `GET /blob/SEED/LENGTH` with [`blob`], and `POST` of the same path with whether the blob arrived
+//! as it should. The socket is made inside the namespace; the threads that serve it are ours.
 
 use std::{
     io::{self, BufReader, ErrorKind},
@@ -126,8 +126,13 @@ fn answer(request: &Request, client: SocketAddr, name: &str) -> Vec<u8> {
         Some((seed, length)) => {
             damage(seed, length, &request.body).unwrap_or_else(|| INTACT.to_owned()).into_bytes()
         }
-        None => format!("{name} serves {client}\n").into_bytes(),
+        None => greeting(request, client, name).into_bytes(),
     }
+}
+
+fn greeting(request: &Request, client: SocketAddr, name: &str) -> String {
+    let forwarded = request.forwarded_for.iter().map(|client| format!(" for {client}"));
+    format!("{name} serves {client}{}\n", forwarded.collect::<String>())
 }
 
 /// Seed and length in `/blob/SEED/LENGTH`.

@@ -5,19 +5,28 @@
 //! `shunt-demo-*` or stands where `examples/nginx-stream.toml` puts it, and is removed at the end,
 //! also after Ctrl-C and after errors, because its owners are dropped.
 
+mod answers;
 mod claim;
+mod config;
+mod layer7;
 mod progress;
+mod refusals;
 mod report;
+mod site;
 mod stage;
 mod steps;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tls_server;
 
 use std::{process::ExitCode, time::Instant};
 
-use anyhow::{Result, bail};
-use tests::{
+use ::tests::{
     interrupt,
     require::{self, Need},
 };
+use anyhow::{Result, bail};
 
 use self::{claim::Claim, stage::Stage};
 use crate::{
@@ -86,6 +95,9 @@ fn play(args: &Args, claim: &Claim) -> Result<()> {
     report::heading(&format!("{connections} connections with the changed pool"));
     steps::spread(&stage, connections)?;
     steps::counters(&stage)?;
+    layer7::over_http(&stage)?;
+    let _servers = tls::over_tls(&stage, claim)?;
+    refusals::misplaced_paths(&stage, claim)?;
     println!("\nThat took {:.0} s.", start.elapsed().as_secs_f32());
     if args.keep {
         steps::keep(&stage);

@@ -55,10 +55,15 @@ impl Claim {
         Ok(claim)
     }
 
+    /// The directory of what goes with the claim.
+    #[expect(clippy::unused_self, reason = "there is no such directory without the claim")]
+    pub(super) fn directory(&self) -> &Path {
+        Path::new(CLAIM)
+    }
+
     /// A file that goes with the claim.
-    #[expect(clippy::unused_self, reason = "there is no such file without the claim")]
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        Path::new(CLAIM).join(name)
+        self.directory().join(name)
     }
 }
 

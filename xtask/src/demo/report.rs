@@ -1,8 +1,6 @@
 //! What the demo prints: headings, the network, spreads, counts.
 
-use std::{collections::BTreeMap, fs, path::Path};
-
-use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
 
 use super::stage::Share;
 
@@ -28,20 +26,11 @@ pub(super) fn heading(text: &str) {
     println!("\n== {text}");
 }
 
-/// Prints a configuration without its comments, which are long.
-pub(super) fn without_comments(path: &Path) -> Result<()> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut blank = true;
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let line = line.split(" #").next().unwrap_or(line).trim_end();
-        // Comments leave several blank lines behind, and a section without keys.
-        if !(blank && line.is_empty()) && line != "[daemon]" {
-            println!("{}", format!("  {line}").trim_end());
-            blank = line.is_empty();
-        }
+/// Prints what a file holds or a program says.
+pub(super) fn indented(text: &str) {
+    for line in text.lines() {
+        println!("{}", format!("  {line}").trim_end());
     }
-    Ok(())
 }
 
 /// Connections by backend, beside the share that each has by its weight.

@@ -1,8 +1,12 @@
 //! The network of the demo, its servers and its daemon.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tests::{
     daemon::{Daemon, Files},
@@ -13,8 +17,9 @@ use tests::{
 
 use super::{
     claim::{Claim, NAME, PIN_DIR, SOCKET, STATE_DIR},
-    report,
+    config, report,
 };
+use crate::process::Spec;
 
 /// Backends of the classic nginx example, and the port of the first; the others follow.
 const BACKENDS: u8 = 4;
@@ -52,7 +57,7 @@ impl Stage {
         print!("{}", report::PICTURE);
 
         report::heading(&format!("The configuration: {}", super::EXAMPLE));
-        report::without_comments(config)?;
+        report::indented(&config::plain(&read(config)?));
 
         report::heading("The daemon");
         println!("$ shunt run --config {}", super::EXAMPLE);
@@ -79,12 +84,29 @@ impl Stage {
 
     /// The service.
     pub(super) fn vip(&self) -> SocketAddr {
-        SocketAddr::new(self.network.address(Host::Vip, Family::V4), 80)
+        self.listener(80)
+    }
+
+    /// A port of the VIP.
+    pub(super) fn listener(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.network.address(Host::Vip, Family::V4), port)
+    }
+
+    /// The address that the balancer has among the backends, and that of the client.
+    pub(super) fn own_addresses(&self) -> (IpAddr, IpAddr) {
+        let [balancer, client] =
+            [Host::BalancerBack, Host::Client].map(|host| self.network.address(host, Family::V4));
+        (balancer, client)
     }
 
     /// A backend, counted from 1.
     pub(super) fn backend(&self, n: u8) -> SocketAddr {
         backend(&self.network, n)
+    }
+
+    /// The namespace of a backend, counted from 1.
+    pub(super) fn backend_netns(&self, n: u8) -> &Netns {
+        self.network.backend(n)
     }
 
     /// The share of each backend, by the ring that the daemon has made.
@@ -104,14 +126,39 @@ impl Stage {
         backends.iter().map(|backend| share(backend).context("an incomplete backend")).collect()
     }
 
+    /// Shows what a configuration has beyond one that is known, and applies it.
+    pub(super) fn apply(&self, path: &str, known: &str) -> Result<()> {
+        println!("  What it has beyond {known}:\n");
+        report::indented(&config::beyond(&read(Path::new(path))?, &read(Path::new(known))?));
+        println!();
+        self.shunt(&["apply", path])?;
+        self.daemon.wait_resolved()
+    }
+
     /// Runs a command of `shunt`, shown as a person would type it; prints what it says.
     pub(super) fn shunt(&self, args: &[&str]) -> Result<()> {
-        println!("$ shunt {}", args.join(" "));
-        for line in self.daemon.ok(args)?.lines() {
-            println!("{}", format!("  {line}").trim_end());
-        }
+        println!("$ {}", shown(args));
+        report::indented(&self.daemon.ok(args)?);
         Ok(())
     }
+
+    /// The same of a command that must be refused; what it complains of.
+    pub(super) fn shunt_refuses(&self, args: &[&str]) -> Result<String> {
+        println!("$ {}", shown(args));
+        let finished = self.daemon.cli(args)?;
+        report::indented(&finished.stderr);
+        ensure!(finished.code == Some(1), "that should have been refused: {finished}");
+        Ok(finished.stderr)
+    }
+}
+
+fn shown(args: &[&str]) -> Spec {
+    Spec::new(&[&["shunt"], args].concat())
+}
+
+/// Reads a file, its path from the root of the workspace.
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn network() -> Result<Topology> {

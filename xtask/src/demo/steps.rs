@@ -64,7 +64,7 @@ pub(super) fn change_under_load(stage: &Stage) -> Result<()> {
     );
     let held = Held::open(stage.client(), stage.vip(), HELD, PAUSE)?;
     let removed = stage.backend(4).to_string();
-    let new = while_opening(stage, || make_changes(stage, &held, &removed))?;
+    let ((), new) = while_opening(stage, || make_changes(stage, &held, &removed))?;
     println!("\n  New connections meanwhile: {}", outcome(&new));
     fates(&held.close()?);
     println!(
@@ -87,8 +87,11 @@ fn make_changes(stage: &Stage, held: &Held, removed: &str) -> Result<()> {
     wait::pause(WATCH)
 }
 
-/// Does something while new connections are opened without end; what became of them.
-fn while_opening(stage: &Stage, work: impl FnOnce() -> Result<()>) -> Result<Vec<Record>> {
+/// Does something while new connections are opened without end; what became of it and of them.
+pub(super) fn while_opening<T>(
+    stage: &Stage,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Vec<Record>)> {
     let stop = AtomicBool::new(false);
     let load =
         Load { server: stage.vip(), connections: NEW_AT_MOST, at_once: CLIENTS, bytes: None };
@@ -102,7 +105,7 @@ fn while_opening(stage: &Stage, work: impl FnOnce() -> Result<()>) -> Result<Vec
         let worked = work();
         stop.store(true, Ordering::Relaxed);
         let records = opening.join().map_err(|_| anyhow!("a client panicked"))?;
-        worked.and(records)
+        Ok((worked?, records?))
     })
 }
 
@@ -154,7 +157,8 @@ pub(super) fn keep(stage: &Stage) {
     println!("\nRemoving everything ...");
 }
 
-fn outcome(records: &[Record]) -> String {
+/// How connections ended.
+pub(super) fn outcome(records: &[Record]) -> String {
     let ends = load::ends(records.iter().map(|record| &record.end));
     let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
     ends.join(", ")

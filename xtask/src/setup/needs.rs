@@ -84,6 +84,7 @@ pub(super) fn all() -> Vec<Need> {
             &[Bench, Test]
         ),
         tool!("curl", "curl", "the client of the namespace tests", &[Demo, Test]),
+        tool!("openssl", "openssl", "certificates, and servers that end TLS", &[Demo]),
         tool!("tshark", "tshark", "reads what `shunt trace --pcap` writes", &[Test]),
         tool!("ps", "procps", "the tests look for processes left behind", &[Test]),
     ]
