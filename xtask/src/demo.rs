@@ -1,13 +1,16 @@
 //! `cargo xtask demo`: the main job, for the eye.
 //!
 //! Client, balancer and four backends as network namespaces; real connections through the XDP
-//! program; backends changed by command while traffic flows. Everything it makes is named
-//! `shunt-demo-*` or stands where `examples/nginx-stream.toml` puts it, and is removed at the end,
-//! also after Ctrl-C and after errors, because its owners are dropped.
+//! program; backends changed by command while traffic flows. Then requests at layer 7, over HTTP and
+//! TLS, each of which must be answered by whom its route says, while the service goes on.
+//!
+//! Everything it makes is named `shunt-demo-*` or stands where `examples/nginx-stream.toml` puts it,
+//! and is removed at the end, also after Ctrl-C and after errors, because its owners are dropped.
 
 mod answers;
 mod claim;
 mod config;
+mod keep;
 mod layer7;
 mod progress;
 mod refusals;
@@ -100,7 +103,7 @@ fn play(args: &Args, claim: &Claim) -> Result<()> {
     refusals::misplaced_paths(&stage, claim)?;
     println!("\nThat took {:.0} s.", start.elapsed().as_secs_f32());
     if args.keep {
-        steps::keep(&stage);
+        keep::keep(&stage, claim);
     } else {
         println!("\nTo play on by hand, let everything run: cargo xtask demo --keep");
     }

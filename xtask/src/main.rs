@@ -30,7 +30,7 @@ enum Command {
     Setup(setup::Args),
     /// Build the `shunt` binary with the XDP program in it
     Build(build::Args),
-    /// Real connections over four backends, which change while traffic flows
+    /// Real connections over four backends, which change while traffic flows, and requests by routes
     Demo(demo::Args),
     /// Formatting, lints, dependencies, and all tests, with one summary
     Test(test::Args),

@@ -94,23 +94,27 @@ fn words(counts: &Counts) -> String {
 
 /// The rows as a table, a line for each backend that answered or should have.
 pub(super) fn table(rows: &[Row]) -> String {
-    let wide = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).len()).max().unwrap_or(0);
-    let (request, pool) = (wide(|row| &row.request), wide(|row| row.pool));
-    let mut out = format!(
-        "  {:<request$}  {:<pool$}  {:<15}  EXPECTED  ANSWERED\n",
-        "REQUEST", "POOL", "BACKEND"
-    );
-    for row in rows {
-        let backends: BTreeSet<_> = row.expected.keys().chain(row.answered.keys()).collect();
+    let mut cells = vec![["REQUEST", "POOL", "BACKEND", "EXPECTED", "ANSWERED"].map(str::to_owned)];
+    for Row { request, pool, expected, answered } in rows {
+        let backends: BTreeSet<_> = expected.keys().chain(answered.keys()).collect();
         for (nth, backend) in backends.into_iter().enumerate() {
-            let (what, whose) = if nth == 0 { (row.request.as_str(), row.pool) } else { ("", "") };
-            let count = |counts: &Counts| counts.get(backend).copied().unwrap_or(0);
-            let (expected, answered) = (count(&row.expected), count(&row.answered));
-            _ = writeln!(
-                out,
-                "  {what:<request$}  {whose:<pool$}  {backend:<15}  {expected:>8}  {answered:>8}"
-            );
+            let [request, pool] = if nth == 0 { [request.as_str(), *pool] } else { [""; 2] };
+            let [expected, answered] =
+                [expected, answered].map(|counts| counts.get(backend).copied().unwrap_or(0));
+            cells.push([
+                request.to_owned(),
+                pool.to_owned(),
+                backend.clone(),
+                expected.to_string(),
+                answered.to_string(),
+            ]);
         }
+    }
+    let width = |column: usize| cells.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let [request, pool, backend] = [0, 1, 2].map(width);
+    let mut out = String::new();
+    for [a, b, c, d, e] in &cells {
+        _ = writeln!(out, "  {a:<request$}  {b:<pool$}  {c:<backend$}  {d:>8}  {e:>8}");
     }
     out
 }

@@ -51,15 +51,20 @@ const ASKS: [Ask; 8] = [
     Ask { path: "/", header: None, pool: BACKEND },
 ];
 
+/// The listener, as curl reaches it.
+pub(super) fn site(stage: &Stage) -> Site {
+    Site { url: format!("http://{}", stage.listener(PORT)), args: Vec::new() }
+}
+
 /// Adds the listener, asks it while the service goes on, and lets the daemon explain.
 pub(super) fn over_http(stage: &Stage) -> Result<()> {
     report::heading(&format!("Layer 7 beside layer 4: {HTTP}"));
     stage.apply(HTTP, EXAMPLE)?;
 
-    let site = Site { url: format!("http://{}", stage.listener(PORT)), args: Vec::new() };
+    let site = site(stage);
     report::heading(&format!("Requests to {}/", site.url));
     println!(
-        "  {TIMES} of each kind, all over one connection. At layer 4 a connection has a backend, at layer 7\n  each request has."
+        "  {TIMES} requests of each kind, over one connection for each kind. At layer 4 a connection has a\n  backend; at layer 7 each request of a connection has its own."
     );
     let ((), connections) = while_opening(stage, || ask_all(stage, &site, LISTENER).map(drop))?;
     beside(stage, &connections)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tests::{interrupt, run::Finished};
 
 use super::{
@@ -10,6 +10,10 @@ use super::{
     stage::Stage,
 };
 use crate::process::Spec;
+
+/// Arguments that curl always has here.
+const FIXED: [&str; 9] =
+    ["-sS", "--fail", "--fail-early", "--noproxy", "*", "--max-time", "10", "-w", Answers::FORMAT];
 
 /// A pool, and the backends that it has, counted from 1. They are written down here and not asked
 /// of the daemon, whom the demo checks.
@@ -57,15 +61,20 @@ impl Site {
     /// Runs curl.
     pub(super) fn curl(&self, stage: &Stage, words: &[String]) -> Result<Finished> {
         interrupt::check()?;
-        let fixed = ["-sS", "--fail", "--noproxy", "*", "--max-time", "10", "-w", Answers::FORMAT];
         let own = self.args.iter().chain(words).map(String::as_str);
-        stage.client().run("curl", &fixed.into_iter().chain(own).collect::<Vec<_>>())
+        stage.client().run("curl", &FIXED.into_iter().chain(own).collect::<Vec<_>>())
+    }
+
+    /// Runs curl for requests that are for a pool, all of which must be answered.
+    pub(super) fn answers(&self, stage: &Stage, words: &[String], pool: &str) -> Result<Answers> {
+        let said = self.curl(stage, words)?.success();
+        said.and_then(|said| Answers::read(&said))
+            .with_context(|| format!("a request to {}, for pool {pool}, has failed", self.url))
     }
 
     /// Asks so many times over one connection; who answered, and what else came out.
     pub(super) fn ask(&self, stage: &Stage, ask: &Ask, times: usize) -> Result<(Row, Answers)> {
-        let said = self.curl(stage, &self.words(ask, times))?.success()?;
-        let answers = Answers::read(&said)?;
+        let answers = self.answers(stage, &self.words(ask, times), ask.pool.name)?;
         ensure!(
             answers.connections == 1,
             "curl has opened {} connections to {} instead of one",

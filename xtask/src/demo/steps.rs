@@ -10,7 +10,6 @@ use anyhow::{Result, anyhow};
 use tests::{
     client::End,
     held::{self, Held},
-    interrupt,
     load::{self, Load, Record},
     wait,
 };
@@ -132,29 +131,6 @@ pub(super) fn counters(stage: &Stage) -> Result<()> {
         println!();
     }
     Ok(())
-}
-
-/// Prints what can be tried, and waits for Ctrl-C.
-pub(super) fn keep(stage: &Stage) {
-    report::heading("Play on");
-    let shunt = stage.daemon.files().binary.display();
-    let curl = format!("nsenter --net=/run/netns/{} curl -s", stage.client().name());
-    let vip = stage.vip();
-    println!("Everything is still running. In another terminal, as root:\n");
-    println!("  {curl} http://{vip}/");
-    println!(
-        "  for i in $(seq 100); do {curl} http://{vip}/; done | cut -d' ' -f1 | sort | uniq -c"
-    );
-    println!("  {shunt} status");
-    println!("  {shunt} backend add {POOL} {}", stage.backend(4));
-    println!("  {shunt} backend drain {POOL} {}", stage.backend(2));
-    println!("  {shunt} service show {SERVICE}");
-    println!("  {shunt} --help");
-    println!("\nCtrl-C here, or `cargo xtask demo --clean` there, ends and removes everything.");
-    while !interrupt::requested() {
-        thread::sleep(Duration::from_millis(100));
-    }
-    println!("\nRemoving everything ...");
 }
 
 /// How connections ended.

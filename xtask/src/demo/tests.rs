@@ -83,10 +83,10 @@ fn a_wrong_or_missing_answer_fails() {
 #[test]
 fn the_table_shows_strangers_too() {
     let rows = [row(&[("172.17.0.6:1003", 2)], &[("172.17.0.4:1001", 1), ("172.17.0.6:1003", 1)])];
-    let expected = "  \
-  REQUEST  POOL    BACKEND          EXPECTED  ANSWERED
-  /a.jpg   images  172.17.0.4:1001         0         1
-                   172.17.0.6:1003         2         1
-";
-    assert_eq!(table(&rows), expected);
+    let expected = [
+        "  REQUEST  POOL    BACKEND          EXPECTED  ANSWERED\n",
+        "  /a.jpg   images  172.17.0.4:1001         0         1\n",
+        "                   172.17.0.6:1003         2         1\n",
+    ];
+    assert_eq!(table(&rows), expected.concat());
 }

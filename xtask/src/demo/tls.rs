@@ -1,13 +1,12 @@
 //! The same over TLS: ended by the balancer, where routes see everything, and passed on to backends that
 //! end it, where they see the name that the client asks for.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path, slice};
 
 use anyhow::{Context as _, Result, ensure};
-use tests::interrupt;
 
 use super::{
-    answers::{Answers, Row, table},
+    answers::{Row, table},
     claim::Claim,
     layer7::{self, HTTP},
     report,
@@ -72,9 +71,9 @@ pub(super) fn over_tls(stage: &Stage, claim: &Claim) -> Result<Vec<TlsServer>> {
     let directory = claim.directory();
     report::heading(&format!("The same over TLS: {HTTPS}"));
     let servers = prepare(stage, directory)?;
-    let config = with_certificates_of(directory)?;
-    stage.apply(&config, HTTP)?;
-    ended(stage, directory)?;
+    println!();
+    stage.apply(&with_certificates_of(directory)?, HTTP)?;
+    ended(stage, claim)?;
     passed(stage, directory)?;
     Ok(servers)
 }
@@ -102,12 +101,15 @@ fn with_certificates_of(directory: &Path) -> Result<String> {
     Ok(file.display().to_string())
 }
 
-fn ended(stage: &Stage, directory: &Path) -> Result<()> {
-    let site = Site::secure(stage, WWW, SECURE_PORT, &pem(directory, WWW_CERTIFICATE));
+/// The listener that ends TLS, as curl reaches it.
+pub(super) fn site(stage: &Stage, claim: &Claim) -> Site {
+    Site::secure(stage, WWW, SECURE_PORT, &pem(claim.directory(), WWW_CERTIFICATE))
+}
+
+fn ended(stage: &Stage, claim: &Claim) -> Result<()> {
+    let site = site(stage, claim);
     report::heading(&format!("TLS that the balancer ends: {}/", site.url));
-    println!(
-        "  The same requests and the same routes: the balancer reads what is in the TLS session."
-    );
+    println!("  The same requests and the same routes: whoever ends TLS can read the requests.");
     let versions = layer7::ask_all(stage, &site, SECURE)?;
     println!(
         "  curl trusts that certificate alone; it and the balancer agreed on HTTP/{versions}."
@@ -128,7 +130,7 @@ fn passed(stage: &Stage, directory: &Path) -> Result<()> {
     print!("{}", table(&rows));
     rows.iter().try_for_each(Row::verify)?;
     println!(
-        "  For each name curl trusts the certificate of that backend alone, whose key the balancer does\n  not have."
+        "  For each name curl trusts the certificate of that backend alone, whose key the balancer has not\n  been given."
     );
     stranger(stage, directory)?;
     println!();
@@ -138,21 +140,20 @@ fn passed(stage: &Stage, directory: &Path) -> Result<()> {
 fn by_name(stage: &Stage, directory: &Path, ending: &Ending, path: &str) -> Result<Row> {
     let site = ending.site(stage, directory);
     let url = format!("{}{path}", site.url);
-    let said = site.curl(stage, &vec![url.clone(); TIMES])?.success()?;
+    let answers = site.answers(stage, &vec![url.clone(); TIMES], ending.pool)?;
     Ok(Row {
         request: url,
         pool: ending.pool,
         expected: [(ending.address(stage).to_string(), TIMES)].into(),
-        answered: Answers::read(&said)?.backends,
+        answered: answers.backends,
     })
 }
 
 /// Who asks for a name that no route has is disconnected.
 fn stranger(stage: &Stage, directory: &Path) -> Result<()> {
-    interrupt::check()?;
     let site = Site::secure(stage, STRANGER, PASSED_PORT, &pem(directory, WWW_CERTIFICATE));
     let url = format!("{}/", site.url);
-    let refused = site.curl(stage, &[url.clone()])?;
+    let refused = site.curl(stage, slice::from_ref(&url))?;
     ensure!(
         refused.code == Some(NO_TLS),
         "no route has the name {STRANGER}, so that there should have been no TLS session: {refused}"
@@ -162,6 +163,6 @@ fn stranger(stage: &Stage, directory: &Path) -> Result<()> {
 }
 
 /// The path of a certificate.
-pub(super) fn pem(directory: &Path, name: &str) -> String {
+fn pem(directory: &Path, name: &str) -> String {
     directory.join(name).with_extension("pem").display().to_string()
 }

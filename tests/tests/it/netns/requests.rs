@@ -135,6 +135,8 @@ fn both_planes_reach_the_backends(scene: &Scene) -> Result<()> {
     let said = curl(scene, "/", &[])?;
     let balancer = topology.address(Host::BalancerBack, family);
     assert!(said.contains(&balancer.to_string()), "the balancer is the client: {said}");
+    let behalf = format!(" for {}", greeting.client);
+    assert!(said.trim_end().ends_with(&behalf), "no `{behalf}` in X-Forwarded-For: {said}");
     let spread = spread(scene, 20, &[])?;
     assert_eq!(spread.len(), 2, "of two backends only some got requests: {spread:?}");
     Ok(())
