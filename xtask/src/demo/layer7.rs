@@ -27,7 +27,7 @@ const PORT: u16 = 8080;
 /// Requests of each kind: as many for each of the four backends.
 const TIMES: usize = 40;
 /// How long the daemon may take to count a request that has been answered.
-const BOUND: Duration = Duration::from_secs(2);
+const BOUND: Duration = Duration::from_secs(10);
 
 const BACKEND: Pool = Pool { name: POOL, backends: &[1, 2, 3, 4] };
 const IMAGES: Pool = Pool { name: "images", backends: &[3] };
@@ -56,17 +56,11 @@ pub(super) fn site(stage: &Stage) -> Site {
     Site { url: format!("http://{}", stage.listener(PORT)), args: Vec::new() }
 }
 
-/// Adds the listener, asks it while the service goes on, and lets the daemon explain.
+/// Adds the listener and asks it while the service goes on, and lets the daemon explain.
 pub(super) fn over_http(stage: &Stage) -> Result<()> {
     report::heading(&format!("Layer 7 beside layer 4: {HTTP}"));
-    stage.apply(HTTP, EXAMPLE)?;
-
     let site = site(stage);
-    report::heading(&format!("Requests to {}/", site.url));
-    println!(
-        "  {TIMES} requests of each kind, over one connection for each kind. At layer 4 a connection has a\n  backend; at layer 7 each request of a connection has its own."
-    );
-    let ((), connections) = while_opening(stage, || ask_all(stage, &site, LISTENER).map(drop))?;
+    let ((), connections) = while_opening(stage, || add_and_ask(stage, &site))?;
     beside(stage, &connections)?;
 
     println!("\n  Which route takes a request, and why:\n");
@@ -75,6 +69,16 @@ pub(super) fn over_http(stage: &Stage) -> Result<()> {
         println!();
     }
     stage.shunt(&["listener", "show", LISTENER])
+}
+
+fn add_and_ask(stage: &Stage, site: &Site) -> Result<()> {
+    stage.apply(HTTP, EXAMPLE)?;
+    println!("  What commands had changed in the pool is again as the file says.");
+    report::heading(&format!("Requests to {}/", site.url));
+    println!(
+        "  {TIMES} requests of each kind, over one connection for each kind. At layer 4 a connection has a\n  backend; at layer 7 each request of a connection has its own."
+    );
+    ask_all(stage, site, LISTENER).map(drop)
 }
 
 /// Asks a listener everything; the versions of HTTP that curl and the listener agreed on.
@@ -121,7 +125,7 @@ fn verify_counts(stage: &Stage, listener: &str) -> Result<()> {
 /// What became of the connections to the service meanwhile.
 fn beside(stage: &Stage, records: &[Record]) -> Result<()> {
     println!(
-        "\n  Meanwhile {} connections to http://{}/ went by layer 4: {}.",
+        "\n  Meanwhile, since before the listener was added, {} connections went by layer 4 to\n  http://{}/: {}.",
         records.len(),
         stage.vip(),
         outcome(records)

@@ -126,9 +126,10 @@ fn fates(records: &[held::Record]) {
 /// The daemon's own view.
 pub(super) fn counters(stage: &Stage) -> Result<()> {
     report::heading("What the daemon says");
-    for command in [&["status"][..], &["service", "show", SERVICE], &["backend", "list", POOL]] {
-        stage.shunt(command)?;
+    stage.shunt(&["status"])?;
+    for command in [["service", "show", SERVICE], ["backend", "list", POOL]] {
         println!();
+        stage.shunt(&command)?;
     }
     Ok(())
 }
