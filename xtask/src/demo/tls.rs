@@ -94,7 +94,8 @@ fn prepare(stage: &Stage, directory: &Path) -> Result<Vec<TlsServer>> {
 
 /// The example with our certificates in it; where it is.
 fn with_certificates_of(directory: &Path) -> Result<String> {
-    let text = fs::read_to_string(root().join(HTTPS)).with_context(|| format!("no {HTTPS}"))?;
+    let text =
+        fs::read_to_string(root().join(HTTPS)).with_context(|| format!("cannot read {HTTPS}"))?;
     let text = text.replace(CERTIFICATES, &directory.display().to_string());
     let file = directory.join("https.toml");
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -111,9 +112,7 @@ fn ended(stage: &Stage, claim: &Claim) -> Result<()> {
     report::heading(&format!("TLS that the balancer ends: {}/", site.url));
     println!("  The same requests and the same routes: whoever ends TLS can read the requests.");
     let versions = layer7::ask_all(stage, &site, SECURE)?;
-    println!(
-        "  curl trusts that certificate alone; it and the balancer agreed on HTTP/{versions}."
-    );
+    println!("  curl trusts the certificate of {WWW} alone; the two agreed on HTTP/{versions}.");
     Ok(())
 }
 
