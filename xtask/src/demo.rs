@@ -1,8 +1,8 @@
 //! `cargo xtask demo`: the main job, for the eye.
 //!
 //! Client, balancer and four backends as network namespaces; real connections through the XDP
-//! program; backends changed by command while traffic flows. Then requests at layer 7, over HTTP and
-//! TLS, each of which must be answered by whom its route says, while the service goes on.
+//! program; backends changed by command while traffic flows. Then requests at layer 7 while the
+//! service goes on, and the same over TLS, each of which must be answered by whom its route says.
 //!
 //! Everything it makes is named `shunt-demo-*` or stands where `examples/nginx-stream.toml` puts it,
 //! and is removed at the end, also after Ctrl-C and after errors, because its owners are dropped.
