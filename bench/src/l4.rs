@@ -9,7 +9,6 @@ mod case;
 mod conntrack;
 mod cost;
 mod cpu;
-mod machine;
 mod memory;
 mod network;
 mod packet;
@@ -141,7 +140,7 @@ fn measure(effort: Effort) -> Result<Report> {
     let rows = samples.rows();
     let targets = targets::targets(&rows, Some(memory));
     let setting = setting(effort, memory);
-    Ok(Report { rows, targets, machine: machine::lines(), setting })
+    Ok(Report { rows, targets, machine: crate::machine::lines("of which one was used"), setting })
 }
 
 fn progress(what: &str, round: usize, rounds: usize) -> Result<()> {

@@ -4,7 +4,11 @@
 //! see to that.
 
 mod l4;
+mod l7;
+mod machine;
 mod stats;
+mod tables;
+mod target;
 
 use std::process::ExitCode;
 
@@ -21,11 +25,16 @@ struct Cli {
 enum Command {
     /// Layer 4: cost per packet and packet rate, beside bare programs and the kernel
     L4(l4::Args),
+    /// Layer 7: cost of requests, beside nginx, HAProxy and layer 4
+    L7(l7::Args),
 }
 
 fn main() -> ExitCode {
-    let Command::L4(args) = Cli::parse().command;
-    match l4::run(&args) {
+    let result = match Cli::parse().command {
+        Command::L4(args) => l4::run(&args),
+        Command::L7(args) => l7::run(&args),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// The machine in lines of a list.
-pub(crate) fn lines() -> Vec<String> {
+/// The machine in lines of a list. `used` says what of its CPUs was used.
+pub(crate) fn lines(used: &str) -> Vec<String> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let jit = match read("/proc/sys/net/core/bpf_jit_enable").trim() {
@@ -13,11 +13,7 @@ pub(crate) fn lines() -> Vec<String> {
     };
     vec![
         format!("kernel: Linux {}", read("/proc/sys/kernel/osrelease").trim()),
-        format!(
-            "processor: {}, {} CPUs, of which one was used",
-            processor(&cpuinfo),
-            cpus(&cpuinfo)
-        ),
+        format!("processor: {}, {} CPUs, {used}", processor(&cpuinfo), cpus(&cpuinfo)),
         format!("BPF compiler of the kernel: {jit}"),
         format!(
             "mitigations of return speculation: {}",
