@@ -1,9 +1,6 @@
 //! A question about a request: which route would it take?
 
-use std::{
-    fmt::Display,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::{
     HeaderMap, Method, Uri,
@@ -52,22 +49,26 @@ pub enum RequestError {
         given: String,
     },
     /// No such listener.
-    #[error("there is no listener `{given}`{known}")]
+    #[error("there is no listener `{given}`{}", others(known))]
     Unknown {
         /// What was given.
         given: Name,
-        /// The others, in words.
-        known: String,
+        /// Those there are.
+        known: Vec<Name>,
     },
-    /// The URL leads to none, or several.
+    /// The URL leads to no listener.
+    #[error("the URL leads to no listener: none listens at its address and port{}", choice(known))]
+    Nowhere {
+        /// Those there are.
+        known: Vec<Name>,
+    },
+    /// The URL leads to several.
     #[error(
-        "the URL leads to {number} listeners{known}; say which by --listener (`listener` in the API)"
+        "the URL leads to {} listeners: {}; say which by --listener (`listener` in the API)", fitting.len(), list(fitting)
     )]
     Which {
-        /// To how many.
-        number: &'static str,
-        /// Those there are, in words.
-        known: String,
+        /// Those it leads to.
+        fitting: Vec<Name>,
     },
 }
 
@@ -92,7 +93,7 @@ impl RequestQuery {
     ) -> Result<(&'d Name, &'d Listener), RequestError> {
         let all = &desired.listeners;
         if let Some(given) = &self.listener {
-            let known = || known("; there are: ", all.keys());
+            let known = || all.keys().cloned().collect();
             let unknown = || RequestError::Unknown { given: given.clone(), known: known() };
             return all.get_key_value(given).ok_or_else(unknown);
         }
@@ -110,13 +111,11 @@ impl RequestQuery {
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (Some(_), Some(_)) => {
-                let names = all.iter().filter(|(_, it)| fits(it.listen)).map(|(name, _)| name);
-                Err(RequestError::Which { number: "several", known: known(": ", names) })
+                let fitting = all.iter().filter(|(_, listener)| fits(listener.listen));
+                let fitting = fitting.map(|(name, _)| name.clone()).collect();
+                Err(RequestError::Which { fitting })
             }
-            (None, _) => {
-                let known = known("; there are: ", all.keys());
-                Err(RequestError::Which { number: "no", known })
-            }
+            (None, _) => Err(RequestError::Nowhere { known: all.keys().cloned().collect() }),
         }
     }
 }
@@ -129,11 +128,29 @@ pub fn header(given: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
     Ok((name, HeaderValue::try_from(value.trim()).map_err(|_| wrong())?))
 }
 
-fn known<'a>(words: &str, names: impl Iterator<Item = &'a (impl Display + 'a)>) -> String {
-    let names: Vec<_> = names.map(ToString::to_string).collect();
-    if names.is_empty() {
-        ", and no other".to_owned()
-    } else {
-        format!("{words}{}", names.join(", "))
+fn list(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Which listeners there are instead of one that there is not.
+fn others(known: &[Name]) -> String {
+    match known {
+        [] => ", and no other".to_owned(),
+        [one] => format!("; there is only `{one}`"),
+        several => format!("; there are: {}", list(several)),
+    }
+}
+
+/// What to do about a URL that leads nowhere.
+fn choice(known: &[Name]) -> String {
+    match known {
+        [] => ", because there is no listener at all".to_owned(),
+        [one] => format!(
+            "; there is only `{one}`, which --listener {one} asks about (`listener` in the API)"
+        ),
+        several => format!(
+            "; say which is meant by --listener (`listener` in the API), of these: {}",
+            list(several)
+        ),
     }
 }

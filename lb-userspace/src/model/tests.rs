@@ -4,6 +4,7 @@
 mod changes;
 mod modes;
 mod quic;
+mod requests;
 mod rules;
 mod source;
 mod values;
