@@ -16,7 +16,7 @@ pub use self::{
     action::{Action, Edits, HeaderEdits, Location, PathRewrite, Redirect, Respond, Share},
     pattern::{HostPattern, PathPattern, Pattern, PatternError, ValuePattern},
 };
-use super::Prefix;
+use super::{Prefix, upstream::CookieName};
 
 /// A rule of a listener.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Matches {
     pub methods: Vec<Method>,
     /// Headers, by name.
     pub headers: Vec<(HeaderName, ValuePattern)>,
+    /// Cookies, by name.
+    pub cookies: Vec<(CookieName, ValuePattern)>,
     /// Parameters of the query, by name.
     pub query: Vec<(String, ValuePattern)>,
     /// Where the client may be; anywhere if empty.
@@ -85,6 +87,7 @@ impl Route {
         let path = matches.path.as_ref().map_or(PathRank::Any, PathPattern::rank);
         let others = usize::from(!matches.methods.is_empty())
             + matches.headers.len()
+            + matches.cookies.len()
             + matches.query.len()
             + usize::from(!matches.clients.is_empty());
         (path, others)

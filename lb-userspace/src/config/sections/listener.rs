@@ -21,12 +21,13 @@ const PROTOCOLS: [(&str, ListenerProtocol); 4] = [
 ];
 
 /// Conditions and changes that only mean something where requests are read.
-const OF_REQUESTS: [&str; 17] = [
+const OF_REQUESTS: [&str; 18] = [
     "path",
     "path-prefix",
     "path-regex",
     "method",
     "header",
+    "cookie",
     "query",
     "redirect",
     "respond",

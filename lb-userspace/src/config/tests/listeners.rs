@@ -34,6 +34,7 @@ host = ["www.example.org", "*.example.org"]
 path = "/*.jpg"
 method = ["GET", "HEAD"]
 header = {{ x-beta = "1", x-other = "*" }}
+cookie = {{ beta = "1" }}
 query = {{ v = "~^[0-9]+$" }}
 client = "192.0.2.0/24"
 pools = [{{ pool = "images", weight = 9 }}, "web"]
@@ -61,7 +62,7 @@ redirect = "https://{{host}}{{uri}}"
     assert_eq!(
         routes,
         [
-            "host www.example.org or *.example.org, path /*.jpg, method GET or HEAD, header x-beta=1, header x-other=*, query v=~^[0-9]+$, client 192.0.2.0/24: pools images (9) or web (1), rewrite-regex ^/(.*)$ to /img/$1, rewrite-host images.example.org, remove-request-headers x-c, set-request-headers x-a, add-request-headers x-b, remove-response-headers server",
+            "host www.example.org or *.example.org, path /*.jpg, method GET or HEAD, header x-beta=1, header x-other=*, cookie beta=1, query v=~^[0-9]+$, client 192.0.2.0/24: pools images (9) or web (1), rewrite-regex ^/(.*)$ to /img/$1, rewrite-host images.example.org, remove-request-headers x-c, set-request-headers x-a, add-request-headers x-b, remove-response-headers server",
             "path-prefix /gone: respond 410",
             "path-regex ^/v[0-9]/: redirect 302 to https://{host}{uri}",
             "everything: pool web",
@@ -72,7 +73,7 @@ redirect = "https://{{host}}{{uri}}"
 #[test]
 fn what_is_not_in_this_version_is_refused() {
     refused("pool = \"web\"\nproxy-protocol = true", &["PROXY protocol is not in this version"]);
-    refused("[[listener.route]]\npool = \"web\"\ncookie = \"a\"", &["not in this version"]);
+    refused("pool = \"web\"\ncompression = true", &["compression is not in this version"]);
 }
 
 #[test]
@@ -96,6 +97,9 @@ fn each_mistake_is_at_its_line() {
     refused(&route("pool = \"web\"\nmethod = []"), &["12: ", "never match"]);
     refused(&route("pool = \"web\"\nheader = { \"a b\" = \"\" }"), &["12: ", "name of a header"]);
     refused(&route("pool = \"web\"\nheader = { a = \"~[\" }"), &["12: ", "regular expression"]);
+    refused(&route("pool = \"web\"\ncookie = { \"a b\" = \"\" }"), &["12: ", "name of a cookie"]);
+    refused(&route("pool = \"web\"\ncookie = { a = \"~[\" }"), &["12: ", "regular expression"]);
+    refused(&route("pool = \"web\"\ncookie = \"a=1\""), &["12: ", "must be a table"]);
     refused(&route("pool = \"web\"\nclient = \"192.0.2.1/24\""), &["12: ", "192.0.2.0/24"]);
     refused(&route("pool = \"web\"\nrewrite-prefix = \"/a\""), &["12: ", "no `path-prefix`"]);
     refused(
@@ -137,6 +141,7 @@ fn each_protocol_has_its_keys() {
         format!("protocol = \"{protocol}\"\n[[listener.route]]\npool = \"web\"\n{route}")
     };
     refused(&of("tcp", "host = \"a\""), &["13: ", "without reading them"]);
+    refused(&of("tcp", "cookie = { a = \"1\" }"), &["13: ", "without reading them"]);
     refused(&of("tcp", "path = \"/a\""), &["13: ", "without reading them"]);
     refused(&of("tls-passthrough", "path = \"/a\""), &["13: ", "reads nothing but the name"]);
     assert_eq!(listener(&of("tls-passthrough", "host = \"a\"")), Vec::<String>::new());

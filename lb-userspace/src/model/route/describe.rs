@@ -16,6 +16,8 @@ impl Matches {
             words.push(format!("method {}", list(&self.methods)));
         }
         words.extend(self.headers.iter().map(|(name, value)| format!("header {name}={value}")));
+        let cookies = self.cookies.iter();
+        words.extend(cookies.map(|(name, value)| format!("cookie {}={value}", name.as_str())));
         words.extend(self.query.iter().map(|(name, value)| format!("query {name}={value}")));
         if !self.clients.is_empty() {
             words.push(format!("client {}", list(&self.clients)));

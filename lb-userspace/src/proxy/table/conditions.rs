@@ -2,12 +2,19 @@
 
 use std::{fmt, net::IpAddr};
 
-use hyper::{HeaderMap, header::HeaderName};
+use hyper::{
+    HeaderMap,
+    header::{COOKIE, HeaderName},
+};
 
-use super::{Asked, target::decoded};
+use super::{
+    Asked,
+    target::{cookies, decoded},
+};
 use crate::model::{
     Prefix,
     route::{Matches, ValuePattern},
+    upstream::CookieName,
 };
 
 /// The condition that does not hold.
@@ -17,6 +24,8 @@ pub(crate) enum Miss {
     Method,
     /// A header is another, or not there.
     Header(HeaderName),
+    /// A cookie is another, or not there.
+    Cookie(CookieName),
     /// A parameter of the query is another, or not there.
     Query(String),
     /// The client is elsewhere.
@@ -28,6 +37,7 @@ impl fmt::Display for Miss {
         match self {
             Self::Method => f.write_str("its method is another"),
             Self::Header(name) => write!(f, "its header {name} does not fit"),
+            Self::Cookie(name) => write!(f, "its cookie {} does not fit", name.as_str()),
             Self::Query(name) => write!(f, "its query parameter {name} does not fit"),
             Self::Client => f.write_str("its client is elsewhere"),
         }
@@ -46,6 +56,11 @@ impl Matches {
         for (name, pattern) in &self.headers {
             if !header(asked.headers, name, pattern) {
                 return Some(Miss::Header(name.clone()));
+            }
+        }
+        for (name, pattern) in &self.cookies {
+            if !cookie(asked.headers, name.as_str(), pattern) {
+                return Some(Miss::Cookie(name.clone()));
             }
         }
         for (name, pattern) in &self.query {
@@ -81,6 +96,13 @@ fn header(headers: &HeaderMap, name: &HeaderName, pattern: &ValuePattern) -> boo
             std::str::from_utf8(value.as_bytes()).is_ok_and(|value| pattern.fits(value))
         }
     })
+}
+
+/// Clients of HTTP/2 may send a header for each cookie (RFC 9113 section 8.2.3).
+fn cookie(headers: &HeaderMap, name: &str, pattern: &ValuePattern) -> bool {
+    let all = headers.get_all(COOKIE).iter();
+    let all = all.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+    all.flat_map(cookies).any(|(key, value)| key == name && pattern.fits(value))
 }
 
 fn parameter(query: Option<&str>, name: &str, pattern: &ValuePattern) -> bool {

@@ -77,8 +77,12 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// The value of a cookie in a `Cookie` header (RFC 6265 section 5.4).
+/// Names and values of the cookies in a `Cookie` header (RFC 6265 section 5.4).
+pub(super) fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    header.split(';').filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The value of a cookie in a `Cookie` header.
 pub(crate) fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    cookies(header).find(|(key, _)| *key == name).map(|(_, value)| value)
 }

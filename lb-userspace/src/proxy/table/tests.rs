@@ -108,6 +108,8 @@ fn more_conditions_go_first_then_the_order_of_the_file() {
         "path-prefix = \"/a\"\nquery = { v = \"~^[0-9]+$\" }",
         "path-prefix = \"/a\"\nclient = [\"192.0.2.0/24\", \"2001:db8::/32\"]",
         "header = { x-beta = \"2\" }",
+        "cookie = { beta = \"1\", who = \"~^(ann|bob)$\" }",
+        "cookie = { beta = \"*\" }",
     ]);
     assert_eq!(get("x/a").finds(&table), Some(0));
     assert_eq!(get("x/b").finds(&table), None);
@@ -122,19 +124,36 @@ fn more_conditions_go_first_then_the_order_of_the_file() {
     assert_eq!(Request { client: "2001:db8:1::1", ..get("x/a") }.finds(&table), Some(4));
     assert_eq!(get("x/a").with("x-beta", "3").with("x-beta", "2").finds(&table), Some(0));
     assert_eq!(get("x/").with("x-beta", "3").with("x-beta", "2").finds(&table), Some(5));
+    let cookies = |header: &str| get("x/").with("cookie", header).finds(&table);
+    assert_eq!(cookies("a=2; beta=1; who=ann"), Some(6));
+    assert_eq!(get("x/").with("cookie", "who=bob").with("cookie", "beta=1").finds(&table), Some(6));
+    assert_eq!(cookies("beta=1; who=bobby"), Some(7));
+    assert_eq!(cookies("beta="), Some(7));
+    assert_eq!(cookies("xbeta=1; Beta=1; who=ann"), None);
+    assert_eq!(get("x/a").with("cookie", "beta=1; who=ann").finds(&table), Some(0));
 }
 
 #[test]
 fn what_is_passed_over_is_told_with_the_reason() {
-    let table =
-        table(&["path = \"/a\"\nmethod = \"POST\"", "path = \"/a\"\nclient = \"192.0.2.1\""]);
+    let table = table(&[
+        "path = \"/a\"\nmethod = \"POST\"",
+        "path = \"/a\"\nclient = \"192.0.2.1\"",
+        "path = \"/a\"\ncookie = { beta = \"1\" }",
+    ]);
     let (method, headers) = (Method::GET, HeaderMap::new());
     let client = "198.51.100.7".parse().unwrap();
     let asked =
         Asked { method: &method, host: "h", path: "/a", query: None, headers: &headers, client };
     let mut passed = Vec::new();
     assert_eq!(table.find(&asked, |nth, miss| passed.push(format!("{nth}: {miss}"))), None);
-    assert_eq!(passed, ["0: its method is another", "1: its client is elsewhere"]);
+    assert_eq!(
+        passed,
+        [
+            "0: its method is another",
+            "1: its client is elsewhere",
+            "2: its cookie beta does not fit"
+        ]
+    );
 }
 
 #[test]

@@ -6,7 +6,10 @@ use thiserror::Error;
 use super::edits::header_name;
 use crate::{
     config::{field::Field, findings::Findings, reader::Section},
-    model::route::{Matches, PathPattern, Pattern, ValuePattern},
+    model::{
+        route::{Matches, PathPattern, Pattern, ValuePattern},
+        upstream::CookieName,
+    },
 };
 
 /// Something is wrong, and was reported.
@@ -25,6 +28,7 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Option
     let path = path(section, findings);
     let methods = strings(section, "method", method, findings);
     let headers = values(section, "header", header_name, findings);
+    let cookies = values(section, "cookie", str::parse::<CookieName>, findings);
     let query = values(section, "query", |name| Ok::<_, MethodError>(name.to_owned()), findings);
     let clients = strings(section, "client", str::parse, findings);
     Some(Matches {
@@ -32,6 +36,7 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Option
         path: path.ok()?,
         methods: methods?,
         headers: headers?,
+        cookies: cookies?,
         query: query?,
         clients: clients?,
     })
