@@ -10,6 +10,7 @@
 //! What is pure is in files of its own: [`table`], [`balance`], [`headers`], [`shared`] (budget,
 //! ejection), [`sticky`], [`failure`], [`strict`] (which raw bytes are a request).
 
+mod answers;
 mod attempt;
 mod balance;
 mod body;

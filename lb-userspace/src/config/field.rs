@@ -2,12 +2,22 @@
 
 use std::fmt::Display;
 
+use thiserror::Error;
 use toml_span::{
     Spanned,
     value::{Array, Table, Value, ValueInner},
 };
 
 use super::{findings::Findings, suggest::nearest};
+
+/// A number out of its range.
+#[derive(Debug, Error)]
+#[error("{given} is out of range; use {least} to {most}")]
+struct RangeError {
+    given: i64,
+    least: u32,
+    most: u32,
+}
 
 /// A key that is there, with its value.
 pub(super) struct Field<'v> {
@@ -31,6 +41,13 @@ impl<'v> Field<'v> {
     /// An integer.
     pub(super) fn integer(&self, findings: &mut Findings<'_>) -> Option<i64> {
         self.expect("an integer", self.value.as_integer(), findings)
+    }
+
+    /// An integer that has bounds, both of them allowed.
+    pub(super) fn number(&self, least: u32, most: u32, findings: &mut Findings<'_>) -> Option<u32> {
+        let given = self.integer(findings)?;
+        let number = u32::try_from(given).ok().filter(|number| (least..=most).contains(number));
+        self.right(number.ok_or(RangeError { given, least, most }), findings)
     }
 
     /// Yes or no.

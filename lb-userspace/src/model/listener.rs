@@ -1,9 +1,12 @@
 //! A layer-7 entry: a socket of the daemon, and the rules for what arrives on it.
 
+mod client;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::client::ClientLimits;
 use super::{
     Desired, Name, Route,
     names::{ValueError, unusable},
@@ -20,6 +23,8 @@ pub struct Listener {
     pub routes: Vec<Route>,
     /// How TLS is ended, if the protocol is `https`.
     pub tls: Option<Tls>,
+    /// How slow and how large a client may be.
+    pub client: ClientLimits,
 }
 
 /// What is spoken on a listener.

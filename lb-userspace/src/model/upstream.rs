@@ -35,6 +35,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// How long a request may take altogether.
     pub total_timeout: Option<Duration>,
+    /// How long a connection of another protocol than HTTP may stand still.
+    pub tunnel_timeout: Duration,
     /// How often a request is sent again at most.
     pub retries: u8,
     /// So many failures in a row put a backend out; 0 is never.
@@ -58,6 +60,7 @@ impl Default for Upstream {
             first_byte_timeout: Duration::from_mins(1),
             idle_timeout: Duration::from_mins(1),
             total_timeout: None,
+            tunnel_timeout: Duration::from_hours(1),
             retries: 2,
             eject_after: 5,
             eject_time: Duration::from_secs(10),
@@ -67,7 +70,7 @@ impl Default for Upstream {
 
 impl Upstream {
     /// Every setting in the words of the file, always in the same order.
-    pub fn words(&self) -> [(&'static str, String); 15] {
+    pub fn words(&self) -> [(&'static str, String); 16] {
         let none = || "none".to_owned();
         let cookie = self.sticky_cookie.as_ref().map(|cookie| cookie.as_str().to_owned());
         [
@@ -83,6 +86,7 @@ impl Upstream {
             ("first-byte-timeout", text(self.first_byte_timeout)),
             ("idle-timeout", text(self.idle_timeout)),
             ("total-timeout", self.total_timeout.map_or_else(none, text)),
+            ("tunnel-timeout", text(self.tunnel_timeout)),
             ("retries", self.retries.to_string()),
             ("eject-after", self.eject_after.to_string()),
             ("eject-time", text(self.eject_time)),

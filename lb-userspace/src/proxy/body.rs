@@ -12,7 +12,7 @@ use std::{
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{clock, io::Watch, upstream::Lease};
+use super::{answers::Answer, clock, io::Watch, upstream::Lease};
 
 /// An error of a body.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -130,6 +130,8 @@ impl Body for Outbound {
 /// An answer's body, and the note that the client is answered when it is sent.
 pub(super) struct Reply {
     body: Inbound,
+    /// Of a connection that has several answers at one time.
+    one_of_several: Option<Arc<Answer>>,
     _answered: Answered,
 }
 
@@ -145,7 +147,7 @@ impl Answered {
 
     /// A body after which the client is answered.
     pub(super) fn with(self, body: Inbound) -> Reply {
-        Reply { body, _answered: self }
+        Reply { body, one_of_several: Answer::present(), _answered: self }
     }
 }
 
@@ -163,7 +165,11 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(answer) = &self.one_of_several {
+            answer.gave(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -21,20 +21,19 @@ use tracing::debug;
 
 use self::watching::{End, watch_over};
 use super::{
+    answers::Streams,
+    clock,
     io::{ClientIo, Watch},
-    local::Local,
     snapshot::Listener,
     stream,
     visit::Visit,
     worker::Worker,
 };
 
-/// Bytes of the largest head of a request.
-const HEAD: usize = 64 << 10;
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
-/// How long a client may take for its first bytes, and for the handshake of TLS.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Headers that hyper has room for on the stack.
+const ON_STACK: u32 = 100;
 /// How long a client that was refused is listened to, and how much it may send meanwhile.
 const LINGERING: Duration = Duration::from_secs(2);
 const LINGERING_BYTES: u64 = 1 << 20;
@@ -58,6 +57,8 @@ impl Arrival {
     pub(super) async fn serve(mut self, stream: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let _open = self.worker.open_connection(&listener.shared);
+        let begun = clock::now();
+        let limits = listener.limits;
         // Small answers shall not wait for each other.
         _ = stream.set_nodelay(true);
         if !listener.protocol.reads_requests() {
@@ -66,26 +67,29 @@ impl Arrival {
         let Some(tls) = listener.tls.clone() else {
             let h2 = tokio::select! {
                 // Who says nothing is no client of HTTP/2.
-                h2 = timeout(PATIENCE, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
+                h2 = timeout(limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
                 _ = self.ending.wait_for(|ending| *ending) => false,
             };
-            return self.speak(listener, stream, h2).await;
+            return self.speak(listener, stream, Watch::new(h2, limits, begun)).await;
         };
-        match timeout(PATIENCE, TlsAcceptor::from(tls).accept(stream)).await {
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        match timeout(limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak(listener, stream, h2).await;
+                let watch = Watch::new(h2, limits, clock::now());
+                self.speak(listener, stream, watch).await;
             }
             Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
             Err(_) => debug!("listener {}: {}: no handshake", listener.name, self.client),
         }
     }
 
-    async fn speak<S>(mut self, listener: Arc<Listener>, stream: S, h2: bool)
+    async fn speak<S>(mut self, listener: Arc<Listener>, stream: S, watch: Watch)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let watch = Arc::new(Watch::new(h2));
+        let (limits, h2) = (*watch.limits(), watch.is_multiplexed());
+        let watch = Arc::new(watch);
         let client = self.client.ip();
         let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
         let service = service_fn(move |request| {
@@ -95,17 +99,18 @@ impl Arrival {
         let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watch)));
         let is_ending = *self.ending.borrow_and_update();
         if h2 {
-            let mut builder = http2::Builder::new(Local);
-            let builder = builder.max_concurrent_streams(STREAMS).max_header_list_size(HEADERS);
+            let mut builder = http2::Builder::new(Streams(Arc::clone(&watch)));
+            builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);
             let connection = pin!(builder.serve_connection(io, service));
             watch_over(connection, &watch, &mut self.ending, is_ending).await;
             return;
         }
-        let mut connection = http1::Builder::new()
-            .keep_alive(!is_ending)
-            .max_header_size(HEAD)
-            .serve_connection(io, service)
-            .with_upgrades();
+        let mut builder = http1::Builder::new();
+        builder.keep_alive(!is_ending);
+        if limits.max_headers > ON_STACK {
+            builder.max_headers(usize::try_from(limits.max_headers).unwrap_or(usize::MAX));
+        }
+        let mut connection = builder.serve_connection(io, service).with_upgrades();
         let end = watch_over(pin!(&mut connection), &watch, &mut self.ending, is_ending).await;
         if let (End::Done, Some(status)) = (end, watch.refusal())
             && let Some(parts) = connection.into_parts()
@@ -114,9 +119,6 @@ impl Arrival {
         }
     }
 }
-
-/// Bytes of all headers of a request of HTTP/2, as it counts them.
-const HEADERS: u32 = 64 << 10;
 
 /// Whether a client begins with the preface of HTTP/2. Nothing is taken out of its socket.
 async fn begins_as_h2(stream: &TcpStream) -> bool {

@@ -136,7 +136,7 @@ impl Forwarding<'_> {
                 .map_or(Failure::NoBackend { pool }, |backend| Failure::Switched { backend }));
         };
         let server = hyper::upgrade::on(&mut response);
-        tunnel::open(self.worker, client, server, lease);
+        tunnel::open(self.worker, client, server, lease, self.pool.settings.tunnel_timeout);
         let (mut parts, _) = response.into_parts();
         put_upgrade(&mut parts.headers, agreed);
         Ok(Response::from_parts(parts, Inbound::own("")))

@@ -7,184 +7,20 @@
 
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{
-            AtomicBool, AtomicU8, AtomicU32, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    task::{Context, Poll, Waker},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::debug;
 
-use super::{
-    clock::{milliseconds, now},
-    strict::{Limits, Scanner},
-};
-
-/// How long a client may take to send the head of a request.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long a connection may be idle between two requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long a client may take nothing of what we have for it.
-const STUCK: Duration = Duration::from_mins(1);
-
-/// What a client is waited for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Its next request.
-    Idle,
-    /// The rest of the head of a request.
-    Head,
-}
-
-/// What the time says of a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Verdict {
-    /// Look again after so long.
-    Later(Duration),
-    /// It has been idle for long enough.
-    Stale,
-    /// The head of its request took too long.
-    Slow,
-    /// It has taken nothing of its answer for too long.
-    Stuck,
-}
-
-/// What is noted of a client's connection.
-#[derive(Debug)]
-pub(super) struct Watch {
-    phase: AtomicU8,
-    /// When the phase began.
-    since: AtomicU64,
-    /// Since when the client takes nothing; 0 if it does.
-    stuck: AtomicU64,
-    /// Requests that are not answered yet.
-    busy: AtomicU32,
-    /// Whether there may be several at one time: then what arrives need not be the head of one.
-    multiplexed: bool,
-    /// Whether there is a refusal, for who has no time to look.
-    refused: AtomicBool,
-    /// What arrives from now on is not HTTP.
-    tunnelled: AtomicBool,
-    refusal: Mutex<Refusal>,
-}
-
-#[derive(Debug, Default)]
-struct Refusal {
-    status: Option<StatusCode>,
-    /// Who waits for bytes that will not come.
-    reader: Option<Waker>,
-}
-
-impl Watch {
-    pub(super) fn new(multiplexed: bool) -> Self {
-        let phase = AtomicU8::new(Phase::Idle as u8);
-        let (since, stuck) = (AtomicU64::new(now()), AtomicU64::new(0));
-        let busy = AtomicU32::new(0);
-        let (tunnelled, refused) = (AtomicBool::new(false), AtomicBool::new(false));
-        let refusal = Mutex::default();
-        Self { phase, since, stuck, busy, multiplexed, refused, tunnelled, refusal }
-    }
-
-    /// A request is there.
-    pub(super) fn asked(&self) {
-        self.busy.fetch_add(1, Relaxed);
-    }
-
-    /// A request is answered.
-    pub(super) fn answered(&self) {
-        self.busy.fetch_sub(1, Relaxed);
-        self.enter(Phase::Idle);
-    }
-
-    /// Another protocol is spoken from now on.
-    pub(super) fn tunnel(&self) {
-        self.tunnelled.store(true, Relaxed);
-    }
-
-    /// Begins a phase.
-    fn enter(&self, phase: Phase) {
-        self.since.store(now(), Relaxed);
-        self.phase.store(phase as u8, Relaxed);
-    }
-
-    /// Whether it is time to do something.
-    pub(super) fn verdict(&self, now: u64) -> Verdict {
-        let (phase, since) = (self.phase.load(Relaxed), self.since.load(Relaxed));
-        let stuck = self.stuck.load(Relaxed);
-        let busy = self.busy.load(Relaxed) > 0;
-        let (limit, since, verdict) = if busy && stuck > 0 {
-            (STUCK, stuck, Verdict::Stuck)
-        } else if busy {
-            return Verdict::Later(HEAD);
-        } else if phase == Phase::Idle as u8 {
-            (KEEP_ALIVE, since, Verdict::Stale)
-        } else {
-            (HEAD, since, Verdict::Slow)
-        };
-        let age = now.saturating_sub(since);
-        match milliseconds(limit).checked_sub(age) {
-            None | Some(0) => verdict,
-            Some(left) => Verdict::Later(Duration::from_millis(left)),
-        }
-    }
-
-    /// Ends what is read, and leaves the status that the client is told.
-    pub(super) fn refuse(&self, status: StatusCode) {
-        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        refusal.status.get_or_insert(status);
-        self.refused.store(true, Release);
-        if let Some(reader) = refusal.reader.take() {
-            reader.wake();
-        }
-    }
-
-    /// The status that the client is to be told, if it was refused.
-    pub(super) fn refusal(&self) -> Option<StatusCode> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).status
-    }
-
-    /// Notes bytes that have arrived.
-    fn heard(&self) {
-        let idle = self.phase.load(Relaxed) == Phase::Idle as u8;
-        if idle && !self.multiplexed && self.busy.load(Relaxed) == 0 {
-            self.enter(Phase::Head);
-        }
-    }
-
-    /// Notes whether the client takes what we write.
-    fn wrote<T>(&self, written: &Poll<T>) {
-        if written.is_ready() {
-            if self.stuck.load(Relaxed) != 0 {
-                self.stuck.store(0, Relaxed);
-            }
-        } else if self.stuck.load(Relaxed) == 0 {
-            self.stuck.store(now().max(1), Relaxed);
-        }
-    }
-
-    /// Whether the client was refused; if not, `waiting` is told when it is.
-    fn is_refused(&self, waiting: Option<&Waker>) -> bool {
-        let Some(waker) = waiting else { return self.refused.load(Acquire) };
-        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusal.status.is_none() {
-            refusal.reader = Some(waker.clone());
-        }
-        refusal.status.is_some()
-    }
-}
+pub(super) use self::watch::{Verdict, Watch};
+use super::strict::{Limits, Scanner};
 
 /// See the module.
 #[derive(Debug)]
@@ -199,13 +35,13 @@ pub(super) struct ClientIo<S> {
 
 impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
-        let scanner = (!watch.multiplexed).then(|| Scanner::new(Limits::default()));
+        let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
         Self { stream, watch, scanner, over: false }
     }
 
     /// Takes back what begins with a fault, and refuses the client.
     fn look_at(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        if self.watch.tunnelled.load(Relaxed) {
+        if self.watch.is_tunnelled() {
             self.scanner = None;
         }
         let Some(scanner) = &mut self.scanner else { return };
@@ -260,7 +96,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // With TLS the last bytes are taken by this, and not by a write.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch.wrote(&flushed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

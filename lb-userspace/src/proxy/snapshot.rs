@@ -19,7 +19,7 @@ use super::{
     table::Table,
     tls::Originator,
 };
-use crate::model::{ListenerProtocol, Name, Route, Upstream};
+use crate::model::{ListenerProtocol, Name, Route, Upstream, listener::ClientLimits};
 
 /// Everything, by the numbers of the listeners.
 #[derive(Debug, Default)]
@@ -47,6 +47,7 @@ pub(super) struct Listener {
     pub(super) seed: u64,
     pub(super) protocol: ListenerProtocol,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) limits: ClientLimits,
 }
 
 impl Listener {

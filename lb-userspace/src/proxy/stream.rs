@@ -8,12 +8,11 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
 };
 
 use hyper::{HeaderMap, Method};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -26,13 +25,11 @@ use super::{
     pick::{Wish, place},
     snapshot::{Backend, Listener, Pool},
     table::{Asked, host_name},
+    tunnel,
     upstream::{Place, dial},
     worker::Worker,
 };
 use crate::model::ListenerProtocol;
-
-/// How long a client may take to say which name it asks for.
-const HELLO: Duration = Duration::from_secs(10);
 
 /// Passes a connection on, until both ends have ended.
 pub(super) async fn serve(
@@ -42,12 +39,14 @@ pub(super) async fn serve(
     from: SocketAddr,
 ) {
     let (name, said) = match listener.protocol {
-        ListenerProtocol::TlsPassthrough => match timeout(HELLO, hello(&mut client)).await {
-            Ok(Ok(found)) => found,
-            // Who speaks no TLS would not understand an answer either.
-            Ok(Err(error)) => return debug!("listener {}: {from}: {error}", listener.name),
-            Err(_) => return debug!("listener {}: {from} names no server", listener.name),
-        },
+        ListenerProtocol::TlsPassthrough => {
+            match timeout(listener.limits.handshake_timeout, hello(&mut client)).await {
+                Ok(Ok(found)) => found,
+                // Who speaks no TLS would not understand an answer either.
+                Ok(Err(error)) => return debug!("listener {}: {from}: {error}", listener.name),
+                Err(_) => return debug!("listener {}: {from} names no server", listener.name),
+            }
+        }
         _ => (String::new(), Vec::new()),
     };
     let (method, headers) = (Method::GET, HeaderMap::new());
@@ -72,8 +71,7 @@ pub(super) async fn serve(
     match open(worker, pool, wish).await {
         Ok((mut server, place)) => {
             if server.write_all(&said).await.is_ok() {
-                // Either end may go at any time; there is nobody left to tell.
-                _ = copy_bidirectional(&mut client, &mut server).await;
+                tunnel::pass(client, server, pool.settings.tunnel_timeout).await;
             }
             drop(place);
         }

@@ -21,6 +21,7 @@ pub(super) mod tests;
 
 pub(super) use self::fault::Fault;
 use self::{body::Body, head::Head};
+use crate::model::listener::ClientLimits;
 
 /// How much a client may send before it is refused.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +36,16 @@ pub(super) struct Limits {
     pub(super) fields: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { request_line: 8 << 10, field_line: 16 << 10, head: 64 << 10, fields: 100 }
+impl Limits {
+    /// Those that a listener has.
+    pub(super) fn of(limits: &ClientLimits) -> Self {
+        let bytes = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self {
+            request_line: bytes(limits.max_request_line),
+            field_line: bytes(limits.max_header),
+            head: bytes(limits.max_head),
+            fields: bytes(limits.max_headers),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ mod passing;
 mod refusing;
 mod secure;
 mod server;
+mod slow;
+mod standing_still;
 mod streams;
 mod upstreams;
 
@@ -68,6 +70,11 @@ impl Scene {
     fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: www.example.org\r\n\r\n"))
     }
+}
+
+/// A listener that sends all to the pool `web`, with some lines of `[listener.client]`.
+fn with_limits(lines: &str) -> String {
+    format!("pool = \"web\"\n[listener.client]\n{lines}")
 }
 
 /// A pool in the words of the file.

@@ -1,27 +1,111 @@
-//! What both ends say after they have changed the protocol (RFC 9110 section 7.8): bytes, passed on as
-//! they come.
+//! What both ends say once it is not HTTP (RFC 9110 section 7.8, or never was): bytes, passed on as they come.
+//!
+//! One timer a tunnel ends those that stand still. It is not set anew for every byte: those note when they
+//! move, and the timer looks at that note when it runs out.
 
-use std::rc::Rc;
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    time::sleep,
+};
 use tracing::debug;
 
-use super::{upstream::Lease, worker::Worker};
+use super::{clock, upstream::Lease, worker::Worker};
+use crate::model::duration::text;
 
-/// Passes bytes on until both ends have ended. The lease keeps the place at the backend meanwhile.
-pub(super) fn open(worker: &Rc<Worker>, client: OnUpgrade, server: OnUpgrade, lease: Lease) {
+/// Passes bytes on when both ends have changed the protocol. The lease keeps the place at the backend meanwhile.
+pub(super) fn open(
+    worker: &Rc<Worker>,
+    client: OnUpgrade,
+    server: OnUpgrade,
+    lease: Lease,
+    limit: Duration,
+) {
     let open = worker.open_one();
     tokio::task::spawn_local(async move {
         match tokio::try_join!(client, server) {
-            Ok((client, server)) => {
-                let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-                // Either end may go at any time; there is nobody left to tell.
-                _ = copy_bidirectional(&mut client, &mut server).await;
-            }
+            Ok((client, server)) => pass(TokioIo::new(client), TokioIo::new(server), limit).await,
             Err(error) => debug!("a change of protocols came to nothing: {error}"),
         }
         drop((lease, open));
     });
+}
+
+/// Passes bytes on until both ends have ended, or nothing has moved in either direction for so long.
+pub(super) async fn pass<C, S>(client: C, server: S, limit: Duration)
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let moved = Cell::new(clock::now());
+    let mut client = Moving { stream: client, moved: &moved };
+    let mut server = Moving { stream: server, moved: &moved };
+    let still = || Duration::from_millis(clock::now().saturating_sub(moved.get()));
+    let standing_still = async {
+        while let Some(left) = limit.checked_sub(still()).filter(|left| !left.is_zero()) {
+            sleep(left).await;
+        }
+    };
+    tokio::select! {
+        // Either end may go at any time; there is nobody left to tell.
+        _ = copy_bidirectional(&mut client, &mut server) => {}
+        () = standing_still => {
+            debug!("nothing has moved for {}, the `tunnel-timeout`: closed", text(limit));
+        }
+    }
+}
+
+/// Notes when bytes move.
+struct Moving<'a, S> {
+    stream: S,
+    moved: &'a Cell<u64>,
+}
+
+impl<S> Moving<'_, S> {
+    fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
+        if polled.is_ready() {
+            self.moved.set(clock::now());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Moving<'_, S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.note(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Moving<'_, S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

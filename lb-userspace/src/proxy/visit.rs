@@ -96,7 +96,7 @@ impl Visit {
         listener: &Listener,
         request: Request<Incoming>,
     ) -> Result<Response<Inbound>, Refused> {
-        let target = Target::of(&request)?;
+        let target = Target::of(&request, self.watch.limits())?;
         let asked = Asked {
             method: request.method(),
             host: &host_name(&target.host),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Edit, difference};
 use crate::model::{
     Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
-    PortRange, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
+    PortRange, Route, Rule, Scheduler, Service, Tracking, Udp, duration, listener::ClientLimits,
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -44,6 +44,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
         match edit {
             Edit::Added(name, new) => {
                 lines.push(format!("+ listener {name}: {}", listener(new)));
+                describe_client(name, &ClientLimits::default(), &new.client, &mut lines);
                 describe_routes(name, &[], &new.routes, &mut lines);
             }
             Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
@@ -55,11 +56,25 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                         listener(new)
                     ));
                 }
+                describe_client(name, &old.client, &new.client, &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
             }
         }
     }
     lines
+}
+
+fn describe_client(
+    name: &Name,
+    before: &ClientLimits,
+    after: &ClientLimits,
+    lines: &mut Vec<String>,
+) {
+    for ((what, old), (_, new)) in before.words().into_iter().zip(after.words()) {
+        if old != new {
+            lines.push(format!("~ {what} of {name}: {old} -> {new}"));
+        }
+    }
 }
 
 /// Routes that are only in one of two lists. Their order is told by a line of its own.

@@ -1,6 +1,7 @@
 //! `[[listener]]`: a socket of the daemon, and what happens to requests on it.
 
 mod action;
+mod client;
 mod conditions;
 mod edits;
 mod tls;
@@ -55,6 +56,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     };
     let routes = routes(section, protocol, findings);
     let tls = tls::read(section, protocol, findings);
+    let client = client::read(section, protocol, findings);
     section.refuse_others(findings);
     let Some(name) = name else { return };
     if let Some(first) = draft.places.listener_names.get(&name.value) {
@@ -63,8 +65,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         return;
     }
     draft.places.listener_names.insert(name.value.clone(), name.span.start);
-    let (Some(listen), Some(protocol), Some((routes, places)), Ok(tls)) =
-        (listen, protocol, routes, tls)
+    let (Some(listen), Some(protocol), Some((routes, places)), Ok(tls), Ok(client)) =
+        (listen, protocol, routes, tls, client)
     else {
         return;
     };
@@ -75,7 +77,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     for (nth, place) in places.into_iter().enumerate() {
         draft.places.routes.insert((name.value.clone(), nth), place);
     }
-    let listener = Listener { listen: listen.value, protocol, routes, tls };
+    let listener = Listener { listen: listen.value, protocol, routes, tls, client };
     draft.desired.listeners.insert(name.value, listener);
 }
 

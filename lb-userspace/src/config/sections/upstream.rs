@@ -3,7 +3,6 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use rustls::pki_types::ServerName;
-use thiserror::Error;
 
 use crate::{
     config::{
@@ -42,15 +41,7 @@ const KINDS: [(&str, Kind); 5] = [
 
 /// The shortest and the longest timeout.
 const TIMES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
-
-/// A number out of its range.
-#[derive(Debug, Error)]
-#[error("{given} is out of range; use {least} to {most}")]
-struct RangeError {
-    given: i64,
-    least: u32,
-    most: u32,
-}
+const LONGEST_TUNNEL: Duration = Duration::from_hours(30 * 24);
 
 pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Upstream {
     let mut http = Upstream { balance: balance(section, findings), ..Upstream::default() };
@@ -158,6 +149,13 @@ fn times(section: &Section<'_>, http: &mut Upstream, findings: &mut Findings<'_>
         }
     }
     http.total_timeout = total;
+    let tunnel = section.get("tunnel-timeout").and_then(|field| field.parsed(of_tunnel, findings));
+    http.tunnel_timeout = tunnel.map_or(http.tunnel_timeout, |given| given.value);
+}
+
+/// Those who talk by tunnels may have nothing to say for days.
+fn of_tunnel(given: &str) -> Result<Duration, DurationError> {
+    duration_within(given, TIMES.0, LONGEST_TUNNEL)
 }
 
 fn within(given: &str) -> Result<Duration, DurationError> {
@@ -165,12 +163,8 @@ fn within(given: &str) -> Result<Duration, DurationError> {
 }
 
 fn numbers(section: &Section<'_>, http: &mut Upstream, findings: &mut Findings<'_>) {
-    let mut number = |key, least: u32, most: u32| {
-        let field = section.get(key)?;
-        let given = field.integer(findings)?;
-        let number = u32::try_from(given).ok().filter(|number| (least..=most).contains(number));
-        field.right(number.ok_or(RangeError { given, least, most }), findings)
-    };
+    let mut number =
+        |key, least, most| section.get(key).and_then(|field| field.number(least, most, findings));
     http.max_connections = number("max-connections", 1, 1_000_000).and_then(NonZeroU32::new);
     http.queue = number("queue", 0, 1_000_000).unwrap_or(http.queue);
     http.eject_after = number("eject-after", 0, 1000).unwrap_or(http.eject_after);

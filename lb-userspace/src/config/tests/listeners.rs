@@ -1,7 +1,7 @@
 //! Listeners, routes and `[pool.http]` as they stand in a file.
 
 use super::{errors, good};
-use crate::model::{ListenerProtocol, upstream::Balance};
+use crate::model::{ListenerProtocol, listener::ClientLimits, upstream::Balance};
 
 const POOLS: &str = "[[pool]]\nname = \"web\"\nbackends = [\"127.0.0.1:8080\"]\n[[pool]]\nname = \"images\"\nbackends = []\n";
 
@@ -149,6 +149,38 @@ fn each_protocol_has_its_keys() {
 }
 
 #[test]
+fn limits_of_clients() {
+    let client = |lines: &str| format!("pool = \"web\"\n[listener.client]\n{lines}");
+    let text = format!(
+        "{POOLS}[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{}",
+        client("head-timeout = \"5s\"\nmax-headers = 50")
+    );
+    let desired = good(&text);
+    let limits = desired.listeners.values().next().unwrap().client;
+    assert_eq!((limits.head_timeout.as_secs(), limits.max_headers), (5, 50));
+    let others = ClientLimits {
+        head_timeout: limits.head_timeout,
+        max_headers: 50,
+        ..ClientLimits::default()
+    };
+    assert_eq!(limits, others);
+    refused(&client("head-timeout = \"1ms\""), &["12: ", "out of range; use 100ms to 24h"]);
+    refused(&client("keep-alive-timeout = 75"), &["12: ", "must be a string"]);
+    refused(&client("max-head = 100"), &["12: ", "use 1024 to 262144"]);
+    refused(&client("max-header = 100000"), &["12: ", "`max-header` is 100000", "65536 bytes"]);
+    refused(&client("max-head = 1024\nmax-header = 512"), &["12: ", "`max-request-line` is 8192"]);
+    refused(&client("handshake-timeout = \"1s\""), &["12: ", "no handshake of TLS"]);
+    refused(&client("keepalive_timeout = \"1s\""), &["12: ", "nginx's word"]);
+    refused(&client("head-timout = \"1s\""), &["12: ", "did you mean `head-timeout`"]);
+    refused("pool = \"web\"\nhead-timeout = \"1s\"", &["11: ", "belong to [listener.client]"]);
+    refused("pool = \"web\"\nclient = 1", &["11: ", "must be one table"]);
+    let tcp = "protocol = \"tcp\"\npool = \"web\"\n[listener.client]\nsend-timeout = \"1s\"";
+    refused(tcp, &["13: ", "reads no requests", "`tunnel-timeout`"]);
+    let passed = "protocol = \"tls-passthrough\"\npool = \"web\"\n[listener.client]\nhandshake-timeout = \"1s\"";
+    assert_eq!(listener(passed), Vec::<String>::new());
+}
+
+#[test]
 fn sockets_are_one_for_each() {
     let second =
         "pool = \"web\"\n[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"";
@@ -198,6 +230,7 @@ fn settings_of_requests() {
         ("eject-after = 0\neject-time = \"1s\"", "puts no backend out"),
         ("retries = 11", "use 0 to 10"),
         ("connect-timeout = \"1ms\"", "out of range"),
+        ("tunnel-timeout = \"721h\"", "use 10ms to 720h"),
         ("sticky-cookie = \"a b\"", "name of a cookie"),
         ("protocol = \"auto\"", "there is no `tls`"),
         ("tls = {}", "has no `ca`"),

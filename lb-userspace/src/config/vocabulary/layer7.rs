@@ -13,6 +13,9 @@ const ROUTED: Refusal = Instead(
     "conditions and actions belong to a route; write `[[listener.route]]` below the [[listener]]",
 );
 
+const CLIENT: Refusal =
+    Instead("", "limits of clients belong to [listener.client] below the [[listener]]");
+
 /// `[[listener]]`.
 pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
     key: "listener",
@@ -26,6 +29,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("pool", "pool = \"web\""),
         word("route", "[[listener.route]]"),
         word("tls", "[listener.tls]"),
+        word("client", "[listener.client]"),
     ],
     refused: &[
         ("certificate", TLS),
@@ -39,6 +43,15 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("rate-limit", LIMIT),
         ("max-connections", LIMIT),
         ("routes", Instead("", "write `[[listener.route]]` for each route")),
+        ("timeout", CLIENT),
+        ("handshake-timeout", CLIENT),
+        ("head-timeout", CLIENT),
+        ("keep-alive-timeout", CLIENT),
+        ("send-timeout", CLIENT),
+        ("max-head", CLIENT),
+        ("max-headers", CLIENT),
+        ("tunnel-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
+        ("idle-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
         (
             "location",
             Instead(
@@ -81,6 +94,60 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("query", ROUTED),
         ("redirect", ROUTED),
         ("respond", ROUTED),
+    ],
+};
+
+/// `[listener.client]`.
+pub(in crate::config) const LISTENER_CLIENT: Vocabulary = Vocabulary {
+    key: "client",
+    header: "[listener.client]",
+    title: "[listener.client]",
+    noun: "key",
+    known: &[
+        word("handshake-timeout", "handshake-timeout = \"10s\""),
+        word("head-timeout", "head-timeout = \"30s\""),
+        word("keep-alive-timeout", "keep-alive-timeout = \"75s\""),
+        word("send-timeout", "send-timeout = \"1m\""),
+        word("max-request-line", "max-request-line = 8192"),
+        word("max-header", "max-header = 16384"),
+        word("max-head", "max-head = 65536"),
+        word("max-headers", "max-headers = 100"),
+    ],
+    refused: &[
+        (
+            "client_header_timeout",
+            Instead("head-timeout", "this is nginx's word: write `head-timeout`"),
+        ),
+        (
+            "keepalive_timeout",
+            Instead("keep-alive-timeout", "this is nginx's word: write `keep-alive-timeout`"),
+        ),
+        ("send_timeout", Instead("send-timeout", "write `send-timeout`")),
+        (
+            "large_client_header_buffers",
+            Instead(
+                "",
+                "this is nginx's word: write `max-header`, `max-head` or `max-request-line`",
+            ),
+        ),
+        (
+            "client_body_timeout",
+            Instead("", "how long a body may stand still is the `idle-timeout` of [pool.http]"),
+        ),
+        (
+            "body-timeout",
+            Instead("", "how long a body may stand still is the `idle-timeout` of [pool.http]"),
+        ),
+        (
+            "idle-timeout",
+            Instead(
+                "keep-alive-timeout",
+                "write `keep-alive-timeout` for the time between requests; for bodies it is a key of [pool.http]",
+            ),
+        ),
+        ("tunnel-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
+        ("max-connections", LIMIT),
+        ("rate-limit", LIMIT),
     ],
 };
 
@@ -297,6 +364,7 @@ pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
         word("first-byte-timeout", "first-byte-timeout = \"1m\""),
         word("idle-timeout", "idle-timeout = \"1m\""),
         word("total-timeout", "total-timeout = \"5m\""),
+        word("tunnel-timeout", "tunnel-timeout = \"1h\""),
         word("retries", "retries = 2"),
         word("eject-after", "eject-after = 5"),
         word("eject-time", "eject-time = \"10s\""),
@@ -313,7 +381,7 @@ pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
             "timeout",
             Instead(
                 "",
-                "there are several: `connect-timeout`, `first-byte-timeout`, `idle-timeout`, `total-timeout`",
+                "there are several: `connect-timeout`, `first-byte-timeout`, `idle-timeout`, `total-timeout`, `tunnel-timeout`",
             ),
         ),
     ],

@@ -17,15 +17,15 @@ use tokio::{
 };
 
 use crate::proxy::{
+    answers::Streams,
     clock,
     io::{Verdict, Watch},
-    local::Local,
 };
 
-/// When a connection is first looked at.
+/// How soon a connection is looked at for the first time, at the latest.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// When one is looked at again that should have ended.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long one has to end that was told to, and has nothing under way. A client of HTTP/2 may never answer.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A connection that can be asked to end.
 pub(super) trait WindDown: Future {
@@ -47,14 +47,14 @@ where
     }
 }
 
-impl<I, B, S> WindDown for http2::Connection<I, S, Local>
+impl<I, B, S> WindDown for http2::Connection<I, S, Streams>
 where
     S: HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    Local: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -83,7 +83,9 @@ pub(super) async fn watch_over<C: WindDown>(
     ending: &mut watch::Receiver<bool>,
     mut is_ending: bool,
 ) -> End {
-    let mut timer = pin!(sleep(FIRST_LOOK));
+    let mut timer = pin!(sleep(watch.shortest().min(FIRST_LOOK)));
+    // Whether it should have ended by now.
+    let mut told = false;
     loop {
         let event = tokio::select! {
             biased;
@@ -91,23 +93,26 @@ pub(super) async fn watch_over<C: WindDown>(
             () = timer.as_mut() => Event::Time,
             _ = ending.changed(), if !is_ending => Event::Ending,
         };
-        let verdict = match event {
-            // Who had no request ready when the listener ended has none.
-            Event::Time if is_ending => Verdict::Stale,
-            Event::Time => watch.verdict(clock::now()),
-            Event::Ending => {
-                is_ending = true;
-                Verdict::Stale
-            }
+        is_ending |= matches!(event, Event::Ending);
+        let verdict = match watch.verdict(clock::now()) {
+            // Who has no request ready when the listener ends has none.
+            Verdict::Later(_) if is_ending && watch.is_idle() => Verdict::Stale,
+            verdict => verdict,
         };
-        let mut pause = LAST_LOOK;
-        match verdict {
-            Verdict::Later(time) => pause = time,
+        let pause = match verdict {
             Verdict::Stuck => return End::Cut,
+            Verdict::Stale | Verdict::Slow if told => return End::Cut,
+            Verdict::Later(time) => time,
+            Verdict::Stale | Verdict::Slow => FAREWELL,
+        };
+        match verdict {
+            Verdict::Slow => watch.refuse(StatusCode::REQUEST_TIMEOUT),
             // Ends it at once if there is nothing under way.
             Verdict::Stale => connection.as_mut().wind_down(),
-            Verdict::Slow => watch.refuse(StatusCode::REQUEST_TIMEOUT),
+            Verdict::Later(_) if is_ending => connection.as_mut().wind_down(),
+            _ => {}
         }
+        told = !matches!(verdict, Verdict::Later(_));
         timer.as_mut().reset(Instant::now() + pause);
     }
 }

@@ -1,12 +1,23 @@
 //! What the time says of a connection, and what a refusal does to who reads.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{ClientIo, HEAD, KEEP_ALIVE, Verdict, Watch, now};
+use super::{ClientIo, Verdict, Watch};
+use crate::{
+    model::listener::ClientLimits,
+    proxy::{answers::Answer, clock::now},
+};
+
+const HEAD: Duration = Duration::from_secs(30);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+fn watch(multiplexed: bool) -> Watch {
+    Watch::new(multiplexed, ClientLimits::default(), now())
+}
 
 fn after(watch: &Watch, time: Duration) -> Verdict {
     watch.verdict(now() + u64::try_from(time.as_millis()).unwrap())
@@ -14,9 +25,9 @@ fn after(watch: &Watch, time: Duration) -> Verdict {
 
 #[test]
 fn each_phase_has_its_limit() {
-    let watch = Watch::new(false);
-    assert!(matches!(after(&watch, KEEP_ALIVE / 2), Verdict::Later(_)));
-    assert_eq!(after(&watch, KEEP_ALIVE), Verdict::Stale);
+    let watch = watch(false);
+    assert!(matches!(after(&watch, HEAD / 2), Verdict::Later(_)));
+    assert_eq!(after(&watch, HEAD), Verdict::Stale, "it never asked");
     watch.heard();
     assert_eq!(after(&watch, HEAD), Verdict::Slow);
     watch.asked();
@@ -28,15 +39,60 @@ fn each_phase_has_its_limit() {
     assert!(matches!(after(&watch, KEEP_ALIVE * 10), Verdict::Later(_)), "one of two");
     watch.answered();
     assert_eq!(after(&watch, KEEP_ALIVE), Verdict::Stale);
-    let several = Watch::new(true);
-    several.heard();
-    assert_eq!(after(&several, KEEP_ALIVE), Verdict::Stale, "not the head of a request");
+}
+
+#[test]
+fn what_arrives_between_several_requests_is_not_the_head_of_one() {
+    let watch = watch(true);
+    watch.heard();
+    assert_eq!(after(&watch, HEAD), Verdict::Stale);
+    watch.asked();
+    watch.answered();
+    watch.heard();
+    assert!(matches!(after(&watch, HEAD), Verdict::Later(_)));
+    assert_eq!(after(&watch, KEEP_ALIVE), Verdict::Stale);
+}
+
+#[test]
+fn who_takes_nothing_is_stuck_until_it_does() {
+    let watch = watch(false);
+    watch.asked();
+    watch.wrote(&Poll::<()>::Pending);
+    assert!(matches!(after(&watch, HEAD), Verdict::Later(_)));
+    // The clock may have begun just now, and no moment is the zeroth.
+    let limit = HEAD * 2 + Duration::from_millis(1);
+    assert_eq!(after(&watch, limit), Verdict::Stuck);
+    watch.answered();
+    assert_eq!(after(&watch, limit), Verdict::Stuck, "the end of an answer counts, too");
+    assert!(!watch.is_idle());
+    watch.wrote(&Poll::Ready(()));
+    assert!(matches!(after(&watch, HEAD * 2), Verdict::Later(_)));
+    assert!(watch.is_idle());
+}
+
+#[tokio::test]
+async fn one_of_several_answers_is_given_up_alone() {
+    let watch = watch(true);
+    let (one, other) = (watch.one_of_several().unwrap(), watch.one_of_several().unwrap());
+    watch.asked();
+    one.gave(true);
+    other.gave(true);
+    other.gave(false);
+    assert!(matches!(after(&watch, HEAD), Verdict::Later(_)));
+    assert!(!is_given_up(&one).await && !is_given_up(&other).await);
+    let limit = HEAD * 2 + Duration::from_millis(1);
+    assert!(matches!(after(&watch, limit), Verdict::Later(_)), "the connection goes on");
+    assert!(is_given_up(&one).await && !is_given_up(&other).await);
+}
+
+async fn is_given_up(answer: &Answer) -> bool {
+    tokio::time::timeout(Duration::ZERO, answer.given_up()).await.is_ok()
 }
 
 #[tokio::test]
 async fn a_refusal_ends_what_is_read() {
     let (here, mut there) = tokio::io::duplex(64);
-    let watch = Arc::new(Watch::new(false));
+    let watch = Arc::new(watch(false));
     let mut io = ClientIo::new(here, Arc::clone(&watch));
     there.write_all(b"GET").await.unwrap();
     let mut bytes = [0; 3];

@@ -162,9 +162,11 @@ impl Maker {
             let shared = Arc::clone(self.listeners.entry(name.clone()).or_default());
             let (name, rules) = (name.clone(), Arc::clone(rules));
             let seed = desired.daemon.seed;
-            let protocol = desired.listeners.get(&name).map(|it| it.protocol).unwrap_or_default();
+            let settings = desired.listeners.get(&name);
+            let protocol = settings.map(|it| it.protocol).unwrap_or_default();
+            let limits = settings.map(|it| it.client).unwrap_or_default();
             let tls = self.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
-            let listener = Listener { name, rules, pools, shared, seed, protocol, tls };
+            let listener = Listener { name, rules, pools, shared, seed, protocol, tls, limits };
             listeners.push((*number, Arc::new(listener)));
         }
         listeners.sort_by_key(|(number, _)| *number);

@@ -4,10 +4,11 @@ pub(in crate::proxy) mod corpus;
 mod random;
 
 use super::{Fault, Limits, Refused, Scanner};
+use crate::model::listener::ClientLimits;
 
 /// What becomes of bytes that come in pieces of a size.
 fn scan_by(bytes: &[u8], size: usize) -> (Result<usize, Refused>, bool) {
-    let mut scanner = Scanner::new(Limits::default());
+    let mut scanner = Scanner::new(Limits::of(&ClientLimits::default()));
     let mut at = 0;
     for piece in bytes.chunks(size) {
         if let Err(refused) = scanner.scan(piece) {
@@ -101,7 +102,7 @@ fn a_refused_head_never_ends() {
 
 #[test]
 fn nothing_follows_a_refusal() {
-    let mut scanner = Scanner::new(Limits::default());
+    let mut scanner = Scanner::new(Limits::of(&ClientLimits::default()));
     let refused = scanner.scan(b"GET /\n").expect_err("LF alone");
     assert_eq!(refused.fault, Fault::BareLf);
     let after = scanner.scan(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect_err("it was refused");
@@ -126,7 +127,7 @@ fn statuses_are_those_of_the_rfcs() {
 
 #[test]
 fn memory_is_bounded_by_the_longest_line() {
-    let mut scanner = Scanner::new(Limits::default());
+    let mut scanner = Scanner::new(Limits::of(&ClientLimits::default()));
     let mut sent = 0;
     while scanner.scan(&[b'a'; 1000]).is_ok() {
         sent += 1000;

@@ -1,6 +1,13 @@
 //! TLS and HTTP/2 towards clients, with real clients of both.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, thread};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes, client::conn::http2};
@@ -98,7 +105,7 @@ where
 
 fn echo() -> Server {
     Server::new(|asked| {
-        thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
         let text = String::from_utf8(asked.body.to_vec()).unwrap();
         asked.ok(&text)
     })
@@ -162,6 +169,21 @@ fn certificates_are_read_again_and_bad_ones_are_not() {
     let mut proxy = fresh.proxy;
     let error = proxy.follow(&desired, &[].into()).unwrap_err().to_string();
     assert!(error.starts_with("listener `edge`: ") && error.contains("b.key"), "{error}");
+}
+
+#[test]
+fn a_handshake_is_not_waited_for_without_end() {
+    let (directory, server) = (TempDir::new().unwrap(), echo());
+    certificate(directory.path(), "a", "a.example.org");
+    certificate(directory.path(), "b", "b.example.org");
+    let limits = "[listener.client]\nhandshake-timeout = \"300ms\"";
+    let scene = scene(directory.path(), &server, limits);
+    let since = Instant::now();
+    let mut stream = std::net::TcpStream::connect(scene.at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    std::io::Write::write_all(&mut stream, b"\x16\x03\x01").unwrap();
+    assert!(matches!(std::io::Read::read(&mut stream, &mut [0]), Ok(0)));
+    assert!(since.elapsed() >= Duration::from_millis(300));
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn listeners_and_how_requests_are_spread() {
         "[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 404",
     );
     let after = parse(
-        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"",
+        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\n[listener.client]\nhead-timeout = \"5s\"",
     );
     let expected = [
         "~ retries of web: 2 -> 0",
@@ -161,6 +161,9 @@ fn listeners_and_how_requests_are_spread() {
         "+ route of b: path /x: respond 410",
         "+ listener c: tcp 127.0.0.1:83",
         "+ route of c: everything: pool web",
+        "+ listener d: http 127.0.0.1:84",
+        "~ head-timeout of d: 30s -> 5s",
+        "+ route of d: everything: pool web",
     ];
     let mut lines = describe(&before, &after);
     lines.sort_by_key(|line| expected.iter().position(|it| it == line));

@@ -7,6 +7,7 @@ use std::env;
 use fastrand::Rng;
 
 use super::{Limits, Scanner, corpus, scan_by};
+use crate::model::listener::ClientLimits;
 
 const REQUESTS: u64 = 20_000;
 
@@ -100,7 +101,7 @@ fn agrees(bytes: &[u8]) -> Result<bool, String> {
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(bytes);
     // Where the first message ends: in front of it are empty lines, perhaps.
-    let mut scanner = Scanner::new(Limits::default());
+    let mut scanner = Scanner::new(Limits::of(&ClientLimits::default()));
     let mut begun = false;
     let end = bytes.iter().enumerate().find_map(|(at, byte)| {
         let seen = scanner.scan(&[*byte]).is_ok();
