@@ -16,11 +16,12 @@ mod body;
 mod fault;
 mod head;
 mod host;
+mod message;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use self::fault::Fault;
 use self::{body::Body, head::Head};
+pub(super) use self::{fault::Fault, message::look_at};
 use crate::model::listener::ClientLimits;
 
 /// How much a client may send before it is refused.
@@ -102,7 +103,7 @@ impl Scanner {
 
     /// Whether the client has sent a whole number of messages so far.
     #[cfg(test)]
-    fn is_between(&self) -> bool {
+    pub(super) fn is_between(&self) -> bool {
         matches!(self.state, State::Between) && self.partial.is_empty()
     }
 

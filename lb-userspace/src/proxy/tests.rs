@@ -4,6 +4,8 @@
 mod balancing;
 mod bodies;
 mod failing;
+mod frames;
+mod injecting;
 mod leaving;
 mod passing;
 mod refusing;

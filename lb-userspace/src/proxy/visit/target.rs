@@ -1,9 +1,13 @@
 //! What a request names: host, path and query, or why it is refused.
 
-use hyper::{Method, Request, StatusCode, Version, header::HOST, http::uri::Authority};
+use hyper::{Method, Request, StatusCode, Version, body::Body, header::HOST, http::uri::Authority};
+use tracing::debug;
 
 use super::Refused;
-use crate::{model::listener::ClientLimits, proxy::table::normal_path};
+use crate::{
+    model::listener::ClientLimits,
+    proxy::{strict, table::normal_path},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -17,11 +21,20 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn of<B>(request: &Request<B>, limits: &ClientLimits) -> Result<Self, Refused> {
+    pub(super) fn of<B: Body>(
+        request: &Request<B>,
+        limits: &ClientLimits,
+    ) -> Result<Self, Refused> {
         let bad = |text| (StatusCode::BAD_REQUEST, text);
         let uri = request.uri();
         if request.method() == Method::CONNECT {
             return Err((StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not for this server"));
+        }
+        if request.version() == Version::HTTP_2 {
+            strict::look_at(request).map_err(|fault| {
+                debug!("a client is refused: {fault}");
+                (fault.status(), "malformed request")
+            })?;
         }
         let (path, query) = (uri.path(), uri.query());
         // Of HTTP/1 this was seen to before; of HTTP/2 there is no line.
