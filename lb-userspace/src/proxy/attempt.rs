@@ -1,6 +1,6 @@
 //! One attempt to get an answer from one backend.
 
-use std::{pin::pin, rc::Rc, time::Duration};
+use std::{pin::pin, rc::Rc};
 
 use hyper::{
     Request, Response,
@@ -14,7 +14,7 @@ use super::{
     body::{Outbound, Progress},
     failure::Failure,
     snapshot::{Backend, Pool},
-    upstream::{Lease, Place, connect},
+    upstream::{Lease, Place, Sender, connect},
     worker::Worker,
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Attempt<'a> {
     pub(super) may_reuse: bool,
     /// Whether the client takes trailers.
     pub(super) trailers: bool,
+    /// Whether HTTP/2 will not do, because the protocol shall be changed.
+    pub(super) only_h1: bool,
 }
 
 /// An attempt that came to nothing.
@@ -54,12 +56,13 @@ impl Attempt<'_> {
         place: Place,
         mut request: Request<Outbound>,
     ) -> Result<(Response<Incoming>, Lease), Lost> {
-        let kept = self.may_reuse.then(|| worker.kept().borrow_mut().take(&self.backend.shared));
+        let may_reuse = self.may_reuse && !self.only_h1;
+        let kept = may_reuse.then(|| worker.kept().borrow_mut().take(&self.backend.shared));
         let kept = kept.flatten();
         let reused = kept.is_some();
         let mut sender = match kept {
             Some(sender) => sender,
-            None => match connect(self.pool, self.backend, self.connect_time()).await {
+            None => match self.connect().await {
                 Ok(sender) => {
                     if let Some(shared) = sender.another() {
                         worker.kept().borrow_mut().put(&self.backend.shared, shared);
@@ -91,9 +94,10 @@ impl Attempt<'_> {
         }
     }
 
-    fn connect_time(&self) -> Duration {
+    async fn connect(&self) -> Result<Sender, Failure> {
         let time = self.pool.settings.connect_timeout;
-        self.end.map_or(time, |end| time.min(end.saturating_duration_since(Instant::now())))
+        let left = |end: Instant| time.min(end.saturating_duration_since(Instant::now()));
+        connect(self.pool, self.backend, self.end.map_or(time, left), self.only_h1).await
     }
 
     /// Waits for an answer: for the first byte of it from when the request is sent, until then for something of

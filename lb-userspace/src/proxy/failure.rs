@@ -128,6 +128,14 @@ pub(super) enum Failure {
         /// How long it may take.
         time: Duration,
     },
+    /// The client wants to change the protocol, which HTTP/2 has no way to.
+    #[error(
+        "the client asks to change the protocol (WebSocket), and pool {pool} speaks HTTP/2 only; send such requests to a pool of `protocol = \"h1\"`, or with `tls` of \"auto\""
+    )]
+    NoUpgrade {
+        /// The pool.
+        pool: Name,
+    },
     /// The backend changed the protocol unasked.
     #[error(
         "backend {backend}: switched protocols, which the request had not asked for; see what it runs"
@@ -143,9 +151,10 @@ impl Failure {
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Silent { .. } | Self::Broken { .. } => Fault::Client,
-            Self::NoBackend { .. } | Self::QueueFull { .. } | Self::QueueTimeout { .. } => {
-                Fault::Ours
-            }
+            Self::NoBackend { .. }
+            | Self::QueueFull { .. }
+            | Self::QueueTimeout { .. }
+            | Self::NoUpgrade { .. } => Fault::Ours,
             Self::Connect { source, .. } if is_ours(source) => Fault::Ours,
             _ => Fault::Upstream,
         }
@@ -162,6 +171,7 @@ impl Failure {
             | Self::Stuck { .. }
             | Self::Total { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::NoUpgrade { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Broken { .. } => StatusCode::BAD_REQUEST,
             Self::Connect { .. }
             | Self::Tls { .. }

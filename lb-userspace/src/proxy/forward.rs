@@ -20,13 +20,14 @@ use super::{
     body::{Inbound, Outbound},
     clock::{milliseconds, now},
     failure::{Failure, Fault},
-    headers::{put_upgrade, strip_hop_by_hop},
+    headers::{put_upgrade, strip_hop_by_hop, was_asked_for},
     pick::{Wish, place},
     snapshot::{Backend, Pool},
     tunnel,
     upstream::Lease,
     worker::Worker,
 };
+use crate::model::upstream::Speaks;
 
 /// A request that is to be forwarded.
 pub(super) struct Forwarding<'a> {
@@ -52,6 +53,9 @@ impl Forwarding<'_> {
         let (parts, body) = request.into_parts();
         let (body, progress) = Outbound::new(body);
         let mut request = Request::from_parts(parts, body);
+        if self.upgrade.is_some() && settings.speaks == Speaks::H2 {
+            return Err(Failure::NoUpgrade { pool: self.pool.name.clone() });
+        }
         if let Some((protocols, _)) = &self.upgrade {
             put_upgrade(request.headers_mut(), protocols.clone());
         }
@@ -68,7 +72,8 @@ impl Forwarding<'_> {
             let spare = repeatable.then(|| copy(&request));
             let pool = self.pool;
             let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
-            let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers };
+            let only_h1 = self.upgrade.is_some();
+            let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers, only_h1 };
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
                     backend.shared.outlier.succeeded();
@@ -130,6 +135,9 @@ impl Forwarding<'_> {
     ) -> Result<Response<Inbound>, Failure> {
         let backend = self.pool.backends.get(nth).map(|backend| backend.address);
         let agreed = strip_hop_by_hop(response.headers_mut());
+        let agreed = agreed.filter(|agreed| {
+            self.upgrade.as_ref().is_some_and(|(asked, _)| was_asked_for(agreed, asked))
+        });
         let (Some((_, client)), Some(agreed)) = (self.upgrade.take(), agreed) else {
             let pool = self.pool.name.clone();
             return Err(backend

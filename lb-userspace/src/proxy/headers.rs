@@ -18,6 +18,7 @@ use crate::model::route::HeaderEdits;
 /// How we call ourselves in `Via` (RFC 9110 section 7.6.3).
 const VIA_US: HeaderValue = HeaderValue::from_static("1.1 shunt");
 
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,10 +47,34 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
             }
         }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING] {
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, TE, TRANSFER_ENCODING] {
         headers.remove(name);
     }
     upgrade.filter(|_| asks)
+}
+
+/// The protocols of an `Upgrade` that are not HTTP or TLS again. To change to those behind a proxy would be to
+/// get past its routes: `h2c` would bring requests that it never sees.
+pub(super) fn foreign(protocols: &HeaderValue) -> Option<HeaderValue> {
+    let all = tokens(protocols);
+    let kept: Vec<&str> = all
+        .filter(|protocol| {
+            let name = protocol.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            !matches!(&*name, "" | "http" | "h2c" | "h2" | "h3" | "tls")
+        })
+        .collect();
+    (!kept.is_empty()).then(|| HeaderValue::try_from(kept.join(", ")).ok()).flatten()
+}
+
+/// Whether a protocol that was agreed on is one of those that were asked for.
+pub(super) fn was_asked_for(agreed: &HeaderValue, asked: &HeaderValue) -> bool {
+    let mut agreed = tokens(agreed).peekable();
+    agreed.peek().is_some()
+        && agreed.all(|one| tokens(asked).any(|other| other.eq_ignore_ascii_case(one)))
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    value.to_str().unwrap_or_default().split(',').map(str::trim)
 }
 
 /// Whether who sent these takes trailers (RFC 9110 section 10.1.4).

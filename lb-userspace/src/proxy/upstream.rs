@@ -135,19 +135,20 @@ pub(super) async fn dial(backend: &Backend, time: Duration) -> Result<TcpStream,
     Ok(stream)
 }
 
-/// Opens a connection for requests.
+/// Opens a connection for requests; one of HTTP/1.1, whatever else is spoken, if `only_h1`.
 pub(super) async fn connect(
     pool: &Pool,
     backend: &Backend,
     time: Duration,
+    only_h1: bool,
 ) -> Result<Sender, Failure> {
     let address = backend.address;
     let stream = dial(backend, time).await?;
     let begun = match &pool.tls {
-        None => Sender::begin(stream, pool.settings.speaks == Speaks::H2).await,
+        None => Sender::begin(stream, !only_h1 && pool.settings.speaks == Speaks::H2).await,
         Some(tls) => {
             let late = |_| Failure::ConnectTimeout { backend: address, time };
-            let session = timeout(time, tls.begin(stream, address)).await.map_err(late)?;
+            let session = timeout(time, tls.begin(stream, address, only_h1)).await.map_err(late)?;
             let (stream, h2) =
                 session.map_err(|source| Failure::Tls { backend: address, source })?;
             Sender::begin(stream, h2).await

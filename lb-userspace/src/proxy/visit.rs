@@ -22,7 +22,8 @@ use super::{
     failure::Failure,
     forward::Forwarding,
     headers::{
-        Origin, client_value, edit, join_cookies, put_origin, strip_hop_by_hop, takes_trailers,
+        Origin, client_value, edit, foreign, join_cookies, put_origin, strip_hop_by_hop,
+        takes_trailers,
     },
     io::Watch,
     snapshot::{Listener, Pool},
@@ -136,6 +137,7 @@ impl Visit {
     ) -> Result<Response<Inbound>, Refused> {
         let trailers = takes_trailers(request.headers());
         let protocols = strip_hop_by_hop(request.headers_mut());
+        let protocols = protocols.as_ref().and_then(foreign);
         if request.version() == Version::HTTP_2 {
             join_cookies(request.headers_mut());
         }

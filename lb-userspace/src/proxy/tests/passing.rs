@@ -158,6 +158,26 @@ fn a_change_of_protocol_passes_bytes_both_ways() {
     assert_eq!(answer.text(), "plain", "not asked for by `Connection`");
 }
 
+/// To speak HTTP/2 with a backend behind the proxy's back would be to get past its routes.
+#[test]
+fn nobody_changes_to_http_again() {
+    let server = Server::named("plain");
+    let scene = Scene::simple(&[&server], "");
+    let ask = |protocols: &str| {
+        let answer = scene.ask(&format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocols}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        ));
+        assert_eq!(answer.text(), "plain");
+        server.last().to_lowercase()
+    };
+    for protocols in ["h2c", "H2C", "HTTP/2.0", "TLS/1.2, HTTP/1.1", ""] {
+        let seen = ask(protocols);
+        assert!(!seen.contains("upgrade") && !seen.contains("http2-settings"), "{seen}");
+    }
+    let seen = ask("h2c, websocket");
+    assert!(seen.contains("upgrade: websocket\r\n"), "{seen}");
+}
+
 #[test]
 fn a_change_of_protocol_that_nobody_asked_for_is_refused() {
     let server = Server::new(|asked| {
@@ -165,4 +185,6 @@ fn a_change_of_protocol_that_nobody_asked_for_is_refused() {
     });
     let scene = Scene::simple(&[&server], "retries = 0");
     assert_eq!(scene.get("/").status, 502);
+    let asked = "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(scene.ask(asked).status, 502, "to another protocol than was asked for");
 }

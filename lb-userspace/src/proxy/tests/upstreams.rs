@@ -97,6 +97,15 @@ fn requests_of_http_1_share_a_connection_of_http_2() {
 }
 
 #[test]
+fn who_asks_a_pool_of_http_2_for_another_protocol_is_told() {
+    let server = server(None);
+    let scene = scene(&server, "protocol = \"h2\"");
+    let head = "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(scene.ask(head).status, 501);
+    assert_eq!(server.connections.load(SeqCst), 0);
+}
+
+#[test]
 fn trailers_pass_from_end_to_end() {
     let server = server(None);
     let scene = scene(&server, "protocol = \"h2\"");
@@ -135,6 +144,65 @@ fn tls_server(directory: &Path, name: &str) -> Server {
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     server(Some(Arc::new(config)))
+}
+
+/// Speaks HTTP/2 with who offers it, and otherwise changes the protocol at once.
+#[test]
+fn a_change_of_protocol_is_asked_for_in_http_1_where_each_backend_chooses() {
+    let made = generate_simple_self_signed(vec!["app.example.org".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let server = either(Arc::new(config));
+    let scene = scene(&server, "tls = { verify = false }");
+    assert_eq!(scene.get("/").text(), "https://www.example.org/ HTTP/2.0 te= 0");
+    let mut client = scene.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    let mut said = [0; 5];
+    std::io::Read::read_exact(&mut client.stream, &mut said).unwrap();
+    assert_eq!(&said, b"hello");
+    assert_eq!(server.connections.load(SeqCst), 2);
+    assert_eq!(scene.get("/").text(), "https://www.example.org/ HTTP/2.0 te= 0");
+}
+
+fn either(tls: Arc<ServerConfig>) -> Server {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let serve = async move |stream: tokio::net::TcpStream| {
+        let mut stream = TlsAcceptor::from(tls.clone()).accept(stream).await.unwrap();
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            let builder = http2::Builder::new(TokioExecutor::new());
+            _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+            return;
+        }
+        _ = stream.read(&mut [0; 4096]).await;
+        let switched = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\nhello";
+        stream.write_all(switched).await.unwrap();
+        _ = stream.read(&mut [0]).await;
+    };
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async move {
+            let serve = std::rc::Rc::new(serve);
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, SeqCst);
+                let serve = std::rc::Rc::clone(&serve);
+                tokio::task::spawn_local(async move { serve(stream).await });
+            }
+        });
+    });
+    Server { address, connections }
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::{
 /// TLS of the backends of a pool, ready to be used.
 pub(in crate::proxy) struct Originator {
     connector: TlsConnector,
+    /// For what only HTTP/1.1 can do.
+    h1: TlsConnector,
     name: Option<ServerName<'static>>,
     made_of: (UpstreamTls, Speaks),
 }
@@ -54,15 +56,17 @@ impl Originator {
                 })?
             }
         };
-        config.alpn_protocols = match speaks {
-            Speaks::H1 => vec![b"http/1.1".to_vec()],
-            Speaks::H2 => vec![b"h2".to_vec()],
-            Speaks::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let h1 = TlsConnector::from(Arc::new(config.clone()));
+        match speaks {
+            Speaks::H1 => {}
+            Speaks::H2 => config.alpn_protocols = vec![b"h2".to_vec()],
+            Speaks::Auto => config.alpn_protocols.insert(0, b"h2".to_vec()),
+        }
         let name = settings.name.clone().map(ServerName::try_from).transpose();
         let name = name.map_err(|error| setup(&error))?;
         let connector = TlsConnector::from(Arc::new(config));
-        Ok(Self { connector, name, made_of: (settings.clone(), speaks) })
+        Ok(Self { connector, h1, name, made_of: (settings.clone(), speaks) })
     }
 
     /// Whether it was made of these settings.
@@ -70,16 +74,18 @@ impl Originator {
         self.made_of.0 == *settings && self.made_of.1 == speaks
     }
 
-    /// Begins a session. Says whether HTTP/2 is spoken in it.
+    /// Begins a session, in which nothing but HTTP/1.1 is spoken if `only_h1`. Says whether HTTP/2 is.
     pub(in crate::proxy) async fn begin(
         &self,
         stream: TcpStream,
         backend: SocketAddr,
+        only_h1: bool,
     ) -> io::Result<(TlsStream<TcpStream>, bool)> {
         let name = self.name.clone().unwrap_or_else(|| backend.ip().into());
-        let stream = self.connector.connect(name, stream).await?;
+        let connector = if only_h1 { &self.h1 } else { &self.connector };
+        let stream = connector.connect(name, stream).await?;
         let agreed = stream.get_ref().1.alpn_protocol();
-        let h2 = agreed == Some(b"h2") || self.made_of.1 == Speaks::H2;
+        let h2 = !only_h1 && (agreed == Some(b"h2") || self.made_of.1 == Speaks::H2);
         Ok((stream, h2))
     }
 }
