@@ -7,6 +7,9 @@ use crate::{process::Spec, toolchain::Machine};
 /// Limits are given in these.
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
+/// Never removes a package: what is in the way is for the person to decide.
+const INSTALL: &str = "apt-get install -y --no-install-recommends --no-remove";
+
 /// Why something could not be installed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Failure {
@@ -67,16 +70,32 @@ impl<'a> Installer<'a> {
 
     /// Installs packages of the distribution.
     pub(super) fn apt(&mut self, packages: &[&str]) -> Result<(), Failure> {
-        if self.machine.output(&["apt-get", "--version"]).is_none() {
-            let wanted = packages.join(", ");
-            return Err(Failure::of(&format!("there is no apt-get to install {wanted} with")));
-        }
+        self.refuse_without_apt(&packages.join(", "))?;
         self.refresh_package_lists();
-        // Never removes a package: what is in the way is for the person to decide.
-        let install = "apt-get install -y --no-install-recommends --no-remove";
         let packages = packages.iter().map(|&package| package.to_owned());
-        let install = self.as_root(install)?.args(packages);
+        let install = self.as_root(INSTALL)?.args(packages);
         self.run(&install, 30 * MINUTE)
+    }
+
+    /// Installs a package that would start a service, for its program alone: nothing runs afterwards,
+    /// nor after the next start of the machine.
+    pub(super) fn apt_without_service(
+        &mut self,
+        package: &str,
+        service: &str,
+    ) -> Result<(), Failure> {
+        self.refuse_without_apt(package)?;
+        self.refresh_package_lists();
+        let script = script_without_service(package, service);
+        let install = self.as_root("sh -ec")?.args([script]);
+        self.run(&install, 30 * MINUTE)
+    }
+
+    fn refuse_without_apt(&self, wanted: &str) -> Result<(), Failure> {
+        if self.machine.output(&["apt-get", "--version"]).is_some() {
+            return Ok(());
+        }
+        Err(Failure::of(&format!("there is no apt-get to install {wanted} with")))
     }
 
     /// Brings the package lists up to date, once. A failure is not the end: the lists that are
@@ -106,4 +125,21 @@ impl<'a> Installer<'a> {
         }
         Err(Failure::of(&format!("`{line}` must be run by root, and there is no sudo")))
     }
+}
+
+/// Debian asks `policy-rc.d` before a package starts its service, and 101 forbids it. A policy that is
+/// there is the machine's own and stays; ours is gone when the script ends, however it ends.
+fn script_without_service(package: &str, service: &str) -> String {
+    format!(
+        r##"policy=/usr/sbin/policy-rc.d
+if ! [ -e $policy ]; then
+    trap "rm -f $policy" EXIT
+    trap "exit 1" HUP INT TERM
+    printf "#!/bin/sh\nexit 101\n" > $policy
+    chmod 755 $policy
+fi
+{INSTALL} {package}
+update-rc.d {service} disable
+! [ -e /run/{service}.pid ] || service {service} stop"##
+    )
 }

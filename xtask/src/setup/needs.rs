@@ -30,6 +30,27 @@ macro_rules! tool {
     };
 }
 
+/// A need that is one program of a Debian package of the same name, which would start a service.
+macro_rules! service {
+    ($program:literal, $why:literal) => {
+        Need {
+            name: $program,
+            why: $why,
+            by_hand: concat!(
+                "install the package `",
+                $program,
+                "` of your distribution, and stop its service"
+            ),
+            groups: &[Bench, Test],
+            probe: |machine| probe_program(machine, $program),
+            install: |installer| installer.apt_without_service($program, $program),
+        }
+    };
+}
+
+/// Where Debian has the module of nginx that knows `stream`.
+const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /// Everything. A tool that the tests come to need is one more line here.
 pub(super) fn all() -> Vec<Need> {
     vec![
@@ -84,7 +105,23 @@ pub(super) fn all() -> Vec<Need> {
             &[Bench, Test]
         ),
         tool!("curl", "curl", "the client of the namespace tests", &[Demo, Test]),
-        tool!("openssl", "openssl", "certificates, and servers that end TLS", &[Demo]),
+        tool!(
+            "openssl",
+            "openssl",
+            "certificates, and TLS servers of the demo; a client of TLS in the namespace tests",
+            &[Demo, Test]
+        ),
+        tool!("h2load", "nghttp2-client", "a client of HTTP/2", &[Bench, Test]),
+        service!("nginx", "a web server and proxy; only its program, no service is started"),
+        Need {
+            name: "nginx stream",
+            why: "the part of nginx that forwards connections; a peer in the benchmark",
+            by_hand: "install the package `libnginx-mod-stream` of your distribution",
+            groups: &[Bench, Test],
+            probe: |machine| probe_file(machine, NGINX_STREAM),
+            install: |installer| installer.apt(&["libnginx-mod-stream"]),
+        },
+        service!("haproxy", "a peer in the benchmark; only its program, no service is started"),
         tool!("tshark", "tshark", "reads what `shunt trace --pcap` writes", &[Test]),
         tool!("ps", "procps", "the tests look for processes left behind", &[Test]),
     ]
@@ -96,6 +133,13 @@ fn probe_program(machine: &dyn Machine, program: &str) -> Probe {
     let found = on_path(machine, program)
         .or_else(|| system.into_iter().find(|file| machine.exists(file.as_ref())));
     found.map_or_else(|| Probe::Missing(format!("no `{program}` on the path")), Probe::Present)
+}
+
+fn probe_file(machine: &dyn Machine, file: &str) -> Probe {
+    if machine.exists(file.as_ref()) {
+        return Probe::Present(file.to_owned());
+    }
+    Probe::Missing(format!("there is no {file}"))
 }
 
 fn probe_version(machine: &dyn Machine, argv: &[&str]) -> Probe {

@@ -215,6 +215,19 @@ fn one_failure_does_not_keep_the_others_back() {
 }
 
 #[test]
+fn a_package_with_a_service_brings_its_program_alone() {
+    let machine = Fake::with(&["deb-server"]);
+    let nginx = needs::all().into_iter().find(|need| need.name == "nginx").expect("nginx");
+    // It is not found afterwards, because nothing is installed on this machine.
+    assert_eq!(machine.set_up(&[nginx]).len(), 1);
+    let scripts = machine.ran.borrow();
+    let script = scripts.iter().find(|line| line.contains(" nginx")).expect("an installation");
+    let place = |part: &str| script.find(part).unwrap_or_else(|| panic!("no {part} in {script}"));
+    assert!(place("exit 101") < place("--no-remove nginx"));
+    assert!(place("--no-remove nginx") < place("update-rc.d nginx disable"));
+}
+
+#[test]
 fn versions_are_compared_as_numbers() {
     assert!(at_least("cargo-deny 0.20.2", "0.20.2"));
     assert!(at_least("bpf-linker 0.13.9\n", "0.13.0"));
