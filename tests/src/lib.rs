@@ -1,9 +1,10 @@
 //! The harness of the end-to-end tests and of `cargo xtask demo`.
 //!
 //! It builds networks out of namespaces, runs the daemon in one of them, and makes real
-//! connections through it. Servers and clients are threads of this process whose sockets were made
-//! inside a namespace, so that nothing has to be installed, started or killed. The harness knows the
-//! product only by its command line: it must compile where the XDP program cannot be built.
+//! connections through it. Most servers and clients are threads of this process whose sockets were made
+//! inside a namespace, so that nothing has to be installed, started or killed; [`nginx`] is there for what
+//! should be answered by somebody else's code. The harness knows the product only by its command line: it
+//! must compile where the XDP program cannot be built.
 //!
 //! Everything made here has a unique name and is removed on drop, also after Ctrl-C, which every
 //! wait notices ([`interrupt`]). What a killed process left behind is removed by [`sweep`].
@@ -21,6 +22,7 @@ pub mod interrupt;
 pub mod link;
 pub mod load;
 pub mod netns;
+pub mod nginx;
 pub mod ping;
 pub mod random;
 pub mod require;

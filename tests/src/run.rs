@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::Read,
+    io::{Read, Write},
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -52,15 +52,24 @@ impl fmt::Display for Finished {
 
 /// Runs a program. After `bound` it is killed, which is an error; a bad exit code is not.
 pub fn run(command: &mut Command, bound: Duration) -> Result<Finished> {
+    run_with(command, "", bound)
+}
+
+/// The same for a program that is told something.
+pub fn run_with(command: &mut Command, input: &str, bound: Duration) -> Result<Finished> {
     let shown = shown(command);
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Ctrl-C is for us: the programs that clean up afterwards must not be hit by it.
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that ends before it has read all of it shows why.
+        _ = pipe.write_all(input.as_bytes());
+    }
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let status = wait(&mut child, bound).with_context(|| format!("`{shown}`"))?;
