@@ -6,6 +6,7 @@
 mod attaching;
 mod bystanders;
 mod changes;
+mod clients;
 mod decap;
 mod drained;
 mod echo;
