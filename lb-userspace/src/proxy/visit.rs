@@ -10,9 +10,9 @@ use std::{
 };
 
 use hyper::{
-    Request, Response, StatusCode, Uri, Version,
+    Method, Request, Response, StatusCode, Uri, Version,
     body::Incoming,
-    header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION},
     http::uri::{self, PathAndQuery},
 };
 
@@ -72,10 +72,14 @@ impl Visit {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
-        let response = match self.routed(&listener, request).await {
+        let head = request.method() == Method::HEAD;
+        let mut response = match self.routed(&listener, request).await {
             Ok(response) => response,
             Err((status, text)) => plain(status, text),
         };
+        if head {
+            take_body(&mut response);
+        }
         listener.shared.answered(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.watch.tunnel();
@@ -231,4 +235,14 @@ fn plain(status: StatusCode, text: &str) -> Response<Inbound> {
         response.headers_mut().insert(CONTENT_TYPE, kind);
     }
     response
+}
+
+/// Leaves of an answer of ours what `HEAD` asks for. hyper sees to it in HTTP/1 alone, and a body in HTTP/2
+/// breaks the stream (RFC 9113 section 8.1.1). Backends have been asked by `HEAD` themselves.
+fn take_body(response: &mut Response<Inbound>) {
+    if let Inbound::Own(Some(body)) = response.body() {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        *response.body_mut() = Inbound::Own(None);
+    }
 }

@@ -147,6 +147,26 @@ fn http_2_is_spoken_without_tls_by_who_knows() {
 }
 
 #[test]
+fn a_head_alone_has_no_body_in_http_2() {
+    let respond = "[[listener.route]]\npath = \"/\"\nrespond = { status = 200, body = \"hello\" }";
+    let scene = Scene::new(respond, "");
+    wait(async {
+        let stream = TcpStream::connect(scene.at).await.unwrap();
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        for (path, status, length) in [("/", 200, "5"), ("/none", 404, "13")] {
+            let request = Request::head(format!("http://h{path}"));
+            let request = request.body(Full::<Bytes>::default()).unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.headers()["content-length"], length);
+            assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+        }
+    });
+}
+
+#[test]
 fn certificates_are_read_again_and_bad_ones_are_not() {
     let (directory, server) = (TempDir::new().unwrap(), echo());
     let old = certificate(directory.path(), "a", "a.example.org");
