@@ -111,17 +111,19 @@ impl Terminator {
         self.settings == *settings
     }
 
-    /// Its successor, if the files have changed.
-    pub(super) fn reload(&self) -> Option<Result<Self, TlsError>> {
-        let changed = self.files.iter().any(|(path, seen)| stamp(path) != *seen);
-        changed.then(|| Self::new(&self.settings))
-    }
-
-    /// The same with what its files look like now, for when they cannot be used: they are not tried again
-    /// until they change again.
-    pub(super) fn seen(&self) -> Self {
-        let (config, settings) = (Arc::clone(&self.config), self.settings.clone());
-        Self { config, files: files(&settings), settings }
+    /// Its successor, if the files have changed. If they cannot be used, the reason, and the same with what they
+    /// looked like before they were read: they are not tried again until they change again. Key and certificate are
+    /// replaced one after the other, so that they often change while they are read.
+    pub(super) fn reload(&self) -> Option<Result<Self, (TlsError, Self)>> {
+        let files = files(&self.settings);
+        if files == self.files {
+            return None;
+        }
+        let same = |error| {
+            let (config, settings) = (Arc::clone(&self.config), self.settings.clone());
+            (error, Self { config, settings, files })
+        };
+        Some(Self::new(&self.settings).map_err(same))
     }
 }
 

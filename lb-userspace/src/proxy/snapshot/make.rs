@@ -120,9 +120,9 @@ impl Maker {
                     *terminator = Arc::new(next);
                     any = true;
                 }
-                Some(Err(error)) => {
+                Some(Err((error, same))) => {
                     warn!("listener {name} goes on with the certificates it had: {error}");
-                    *terminator = Arc::new(terminator.seen());
+                    *terminator = Arc::new(same);
                 }
             }
         }
