@@ -74,9 +74,10 @@ impl Forwarding<'_> {
             let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
             let only_h1 = self.upgrade.is_some();
             let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers, only_h1 };
+            let was_out = backend.shared.outlier.is_out(now());
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
-                    backend.shared.outlier.succeeded();
+                    backend.shared.outlier.succeeded(was_out);
                     return self.answer(response, lease, wish, nth, end);
                 }
                 Err(lost) => lost,

@@ -92,9 +92,10 @@ async fn open(
             return Err(Failure::NoBackend { pool: pool.name.clone() });
         };
         backend.shared.requests.fetch_add(1, Relaxed);
+        let was_out = backend.shared.outlier.is_out(now());
         match dial(backend, pool.settings.connect_timeout).await {
             Ok(stream) => {
-                backend.shared.outlier.succeeded();
+                backend.shared.outlier.succeeded(was_out);
                 return Ok((stream, place));
             }
             Err(failure) => {

@@ -10,10 +10,14 @@ pub(in crate::proxy) struct Outlier {
 }
 
 impl Outlier {
-    /// It has answered.
-    pub(in crate::proxy) fn succeeded(&self) {
+    /// It has answered. Who was out when it was asked, as it may be when all are, is back: otherwise it would share
+    /// the requests with those that are out and do not work. What it was asked before says nothing.
+    pub(in crate::proxy) fn succeeded(&self, was_out: bool) {
         if self.in_a_row.load(Relaxed) != 0 {
             self.in_a_row.store(0, Relaxed);
+        }
+        if was_out {
+            self.out_until.store(0, Relaxed);
         }
     }
 

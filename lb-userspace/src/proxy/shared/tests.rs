@@ -8,15 +8,26 @@ use super::{BackendShared, Budget, Outlier};
 fn failures_in_a_row_put_a_backend_out_for_a_while() {
     let outlier = Outlier::default();
     assert!(!outlier.failed(3, 100, 0) && !outlier.failed(3, 100, 1));
-    outlier.succeeded();
+    outlier.succeeded(false);
     assert!(!outlier.failed(3, 100, 2) && !outlier.failed(3, 100, 3));
     assert!(!outlier.is_out(3));
     assert!(outlier.failed(3, 100, 4), "the third in a row");
     assert!(!outlier.failed(3, 100, 5), "out already");
     assert!(outlier.is_out(103) && !outlier.is_out(104));
     assert!(outlier.failed(3, 100, 105), "once more is enough");
-    outlier.succeeded();
+    outlier.succeeded(false);
     assert!(!outlier.failed(3, 100, 300));
+}
+
+#[test]
+fn who_answers_while_it_is_out_is_back() {
+    let outlier = Outlier::default();
+    assert!(outlier.failed(1, 100, 0));
+    outlier.succeeded(false);
+    assert!(outlier.is_out(1), "it was asked before");
+    outlier.succeeded(true);
+    assert!(!outlier.is_out(1));
+    assert!(outlier.failed(1, 100, 2), "and may be out again");
 }
 
 #[test]

@@ -150,6 +150,21 @@ fn when_all_are_out_none_is() {
 }
 
 #[test]
+fn who_answers_when_all_are_out_is_back() {
+    let server = Server::new(|asked| asked.head.starts_with("GET /good") && asked.ok("a"));
+    let absent = Server::absent();
+    let http = "eject-after = 1\neject-time = \"1h\"";
+    let scene = Scene::simple(&[&absent, &server], http);
+    assert_eq!(scene.get("/bad").status, 502);
+    assert!(counts(&scene, &server).ejected && counts(&scene, &absent).ejected);
+    // Far more than there are retries.
+    for _ in 0..200 {
+        assert_eq!(scene.get("/good").status, 200);
+    }
+    assert!(!counts(&scene, &server).ejected && counts(&scene, &absent).ejected);
+}
+
+#[test]
 fn retries_end_when_the_budget_does() {
     let servers = [Server::new(|_| false), Server::new(|_| false)];
     let scene = Scene::simple(&[&servers[0], &servers[1]], "eject-after = 0\nretries = 1");
