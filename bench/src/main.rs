@@ -25,7 +25,7 @@ struct Cli {
 enum Command {
     /// Layer 4: cost per packet and packet rate, beside bare programs and the kernel
     L4(l4::Args),
-    /// Layer 7: cost of requests, beside nginx, HAProxy and layer 4
+    /// Layer 7: cost of requests, beside other proxies and layer 4
     L7(l7::Args),
 }
 

@@ -6,6 +6,12 @@ use lb_userspace::{
     app,
     cli::{self, Daemon, Decap},
 };
+use tikv_jemallocator::Jemalloc;
+
+/// Connections have memory while requests come, and none while they rest. This allocator keeps blocks of like
+/// size together, so that whole pages become free, and a thread of its own gives them back to the kernel.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let decap =

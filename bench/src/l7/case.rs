@@ -90,7 +90,7 @@ pub(crate) enum Who {
     NginxStream,
     /// nginx, `http`.
     Nginx,
-    /// HAProxy, `mode http`.
+    /// `HAProxy`, `mode http`.
     Haproxy,
 }
 

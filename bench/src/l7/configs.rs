@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use tests::daemon::Files;
+use ::tests::daemon::Files;
 
 use super::{
     case::{Case, Who, Work},
@@ -83,7 +83,7 @@ pub(crate) fn nginx(certificate: &Path, key: &Path) -> String {
     )
 }
 
-/// HAProxy. `both` is a file with the certificate and its key.
+/// `HAProxy`. `both` is a file with the certificate and its key.
 pub(crate) fn haproxy(both: &Path) -> String {
     let bind = |work, flags: &str| {
         let port = Who::Haproxy.port(work);
@@ -95,8 +95,8 @@ pub(crate) fn haproxy(both: &Path) -> String {
         bind(Work::Handshakes, &format!(" ssl crt {} ssl-min-ver TLSv1.2", both.display())),
     ]
     .concat();
-    let servers: String =
-        BACKENDS.iter().zip(1..).map(|(at, n): (_, u8)| format!("  server s{n} {at}\n")).collect();
+    let [one, other] = BACKENDS;
+    let servers = format!("  server s1 {one}\n  server s2 {other}\n");
     format!(
         "global\n  nbthread 1\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 600s\n  timeout server 600s\n\

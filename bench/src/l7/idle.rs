@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use ::tests::{interrupt, netns::Netns, wait};
 use anyhow::{Context, Result, ensure};
-use tests::{interrupt, netns::Netns};
 
 use super::{
     case::{Case, Who, Work},
@@ -20,10 +20,12 @@ use super::{
 const WARM: u32 = 200;
 /// Files of a proxy, and of us, that are no idle connections.
 const SPARE: u32 = 1_000;
+/// Memory that does not fall for so long stays.
+const STEADY: Duration = Duration::from_secs(2);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many idle connections a proxy can have, up to a number: each is a file of it. HAProxy wants room for
+/// How many idle connections a proxy can have, up to a number: each is a file of it. `HAProxy` wants room for
 /// as many to its backends.
 pub(crate) fn room(who: Who, wanted: u32) -> u32 {
     let files = process::files().saturating_sub(SPARE);
@@ -37,15 +39,28 @@ pub(crate) fn bytes(stage: &Stage, who: Who, connections: u32) -> Result<f64> {
     let (client, at) = (stage.client(who), Stage::address(case));
     let connections = room(who, connections);
     let warm = open(client, at, WARM)?;
-    let before = private_memory(pid)?;
+    let before = settled(pid)?;
     let many = open(client, at, connections)?;
-    let after = private_memory(pid)?;
+    let after = settled(pid)?;
     for connection in warm.iter().chain(&many) {
         ensure!(is_open(connection), "{} has closed an idle connection", who.name());
     }
     let held = after.saturating_sub(before);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 bytes")]
     Ok(held as f64 / f64::from(connections))
+}
+
+/// Memory of a process when it has given back what it will: it is looked at until it does not fall any more.
+fn settled(pid: u32) -> Result<u64> {
+    let mut least = private_memory(pid)?;
+    loop {
+        wait::pause(STEADY)?;
+        let now = private_memory(pid)?;
+        if now >= least {
+            return Ok(least);
+        }
+        least = now;
+    }
 }
 
 /// Opens connections, each of which has an answer before the next is opened.

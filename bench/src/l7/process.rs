@@ -29,7 +29,7 @@ impl Cpus {
     pub(crate) fn share() -> Result<Self> {
         let allowed = sched_getaffinity(None)?;
         let mut usable = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
-        let (first, last) = (usable.next(), usable.last());
+        let (first, last) = (usable.next(), usable.next_back());
         let cpus = first.zip(last).context("two CPUs are needed: one for the proxy alone")?;
         let cpus = Self { proxy: cpus.0, others: cpus.1 };
         confine(cpus.others)?;
@@ -82,7 +82,7 @@ impl Server {
     /// Starts it. It must stay in the foreground.
     pub(crate) fn start(command: &mut Command, log: PathBuf) -> Result<Self> {
         let file = File::create(&log)?;
-        let shown = tests::run::shown(command);
+        let shown = ::tests::run::shown(command);
         let command = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
         Ok(Self { child, log })

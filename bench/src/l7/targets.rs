@@ -39,7 +39,7 @@ pub(crate) fn targets(samples: &Samples) -> Vec<Target> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Samples, Who, targets};
+    use super::{Samples, Target, Who, targets};
 
     #[test]
     fn nothing_measured_is_nothing_met() {
@@ -52,6 +52,6 @@ mod tests {
         let mut samples = Samples::default();
         samples.add_idle(Who::Shunt, 1999.0);
         let targets = targets(&samples);
-        assert_eq!(targets.last().map(|target| target.verdict()), Some("met"));
+        assert_eq!(targets.last().map(Target::verdict), Some("met"));
     }
 }

@@ -1,13 +1,15 @@
 //! A client's connection, from its beginning to its end.
 
+mod resting;
 mod watching;
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::{
     StatusCode,
+    body::Incoming,
     server::conn::{http1, http2},
-    service::service_fn,
+    service::{HttpService, service_fn},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -19,9 +21,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
-use self::watching::{End, watch_over};
+use self::{
+    resting::{Socket, rest},
+    watching::{End, watch_over},
+};
 use super::{
     answers::Streams,
+    body::Reply,
     clock,
     io::{ClientIo, Watch},
     snapshot::Listener,
@@ -62,16 +68,23 @@ impl Arrival {
         // Small answers shall not wait for each other.
         _ = stream.set_nodelay(true);
         if !listener.protocol.reads_requests() {
-            return stream::serve(&self.worker, &listener, stream, self.client).await;
+            return Box::pin(stream::serve(&self.worker, &listener, stream, self.client)).await;
         }
-        let Some(tls) = listener.tls.clone() else {
-            let h2 = tokio::select! {
-                // Who says nothing is no client of HTTP/2.
-                h2 = timeout(limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
-                _ = self.ending.wait_for(|ending| *ending) => false,
-            };
-            return self.speak(listener, stream, Watch::new(h2, limits, begun)).await;
+        if listener.tls.is_some() {
+            // Who speaks no TLS need not have room for it.
+            return Box::pin(self.serve_securely(listener, stream)).await;
+        }
+        let h2 = tokio::select! {
+            // Who says nothing is no client of HTTP/2.
+            h2 = timeout(limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
+            _ = self.ending.wait_for(|ending| *ending) => false,
         };
+        self.speak(listener, stream, Watch::new(h2, limits, begun)).await;
+    }
+
+    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream) {
+        let Some(tls) = listener.tls.clone() else { return };
+        let limits = listener.limits;
         let handshake = TlsAcceptor::from(tls).accept(stream);
         match timeout(limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
@@ -84,40 +97,84 @@ impl Arrival {
         }
     }
 
-    async fn speak<S>(mut self, listener: Arc<Listener>, stream: S, watch: Watch)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (limits, h2) = (*watch.limits(), watch.is_multiplexed());
+    /// Serves requests. What a connection needs for them is allocated apart, and given back while it rests.
+    async fn speak<S: Socket>(self, listener: Arc<Listener>, stream: S, watch: Watch) {
         let watch = Arc::new(watch);
         let client = self.client.ip();
-        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
-        let service = service_fn(move |request| {
-            let visit = Rc::clone(&visit);
-            async move { Ok::<_, Infallible>(visit.answer(request).await) }
-        });
-        let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watch)));
-        let is_ending = *self.ending.borrow_and_update();
-        if h2 {
-            let mut builder = http2::Builder::new(Streams(Arc::clone(&watch)));
-            builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);
-            let connection = pin!(builder.serve_connection(io, service));
-            watch_over(connection, &watch, &mut self.ending, is_ending).await;
-            return;
+        let visit = Visit::new(&self.worker, self.number, listener, client, &watch);
+        let mut spoken = Spoken { visit: Rc::new(visit), watch, ending: self.ending };
+        if spoken.watch.is_multiplexed() {
+            return Box::pin(spoken.h2(stream)).await;
         }
+        let mut io = ClientIo::new(stream, Arc::clone(&spoken.watch));
+        while let Some(idle) = Box::pin(spoken.h1(io)).await {
+            io = idle;
+            if !rest(io.get_ref(), &spoken.watch, &mut spoken.ending).await {
+                // It is gone, or had nothing to say for too long.
+                _ = timeout(LINGERING, io.shutdown()).await;
+                return;
+            }
+        }
+    }
+}
+
+/// A connection over which requests come.
+struct Spoken {
+    visit: Rc<Visit>,
+    watch: Arc<Watch>,
+    ending: watch::Receiver<bool>,
+}
+
+impl Spoken {
+    async fn h2<S: Socket>(&mut self, stream: S) {
+        let limits = *self.watch.limits();
+        let service = answering(&self.visit);
+        let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&self.watch)));
+        let is_ending = *self.ending.borrow_and_update();
+        let mut builder = http2::Builder::new(Streams(Arc::clone(&self.watch)));
+        builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);
+        let connection = pin!(builder.serve_connection(io, service));
+        watch_over(connection, &self.watch, &mut self.ending, is_ending).await;
+    }
+
+    /// Serves requests of HTTP/1 until the connection ends, or comes to rest and is given back.
+    async fn h1<S: Socket>(&mut self, io: ClientIo<S>) -> Option<ClientIo<S>> {
+        let limits = *self.watch.limits();
+        let is_ending = *self.ending.borrow_and_update();
         let mut builder = http1::Builder::new();
         builder.keep_alive(!is_ending);
         if limits.max_headers > ON_STACK {
             builder.max_headers(usize::try_from(limits.max_headers).unwrap_or(usize::MAX));
         }
-        let mut connection = builder.serve_connection(io, service).with_upgrades();
-        let end = watch_over(pin!(&mut connection), &watch, &mut self.ending, is_ending).await;
-        if let (End::Done, Some(status)) = (end, watch.refusal())
-            && let Some(parts) = connection.into_parts()
-        {
-            refuse(parts.io.into_inner().into_inner(), status).await;
+        let service = answering(&self.visit);
+        let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+        let pinned = pin!(&mut connection);
+        let end = watch_over(pinned, &self.watch, &mut self.ending, is_ending).await;
+        if end == End::Cut {
+            return None;
         }
+        let parts = connection.into_parts()?;
+        let mut io = parts.io.into_inner();
+        if end == End::Rest {
+            io.unread(parts.read_buf);
+            return Some(io);
+        }
+        if let Some(status) = self.watch.refusal() {
+            refuse(io.into_inner(), status).await;
+        }
+        None
     }
+}
+
+/// What hyper calls for each request.
+fn answering(
+    visit: &Rc<Visit>,
+) -> impl HttpService<Incoming, ResBody = Reply, Future: 'static, Error = Infallible> + use<> {
+    let visit = Rc::clone(visit);
+    service_fn(move |request| {
+        let visit = Rc::clone(&visit);
+        async move { Ok::<_, Infallible>(visit.answer(request).await) }
+    })
 }
 
 /// Whether a client begins with the preface of HTTP/2. Nothing is taken out of its socket.

@@ -16,6 +16,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::debug;
 
@@ -31,12 +32,14 @@ pub(super) struct ClientIo<S> {
     scanner: Option<Scanner>,
     /// Nothing more is read: the client was refused for what it sent.
     over: bool,
+    /// What was read already, and is to be read again.
+    again: Bytes,
 }
 
 impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
-        Self { stream, watch, scanner, over: false }
+        Self { stream, watch, scanner, over: false, again: Bytes::new() }
     }
 
     /// Takes back what begins with a fault, and refuses the client.
@@ -55,8 +58,18 @@ impl<S> ClientIo<S> {
     }
 
     /// The socket itself.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// The socket itself.
     pub(super) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// Takes back what was read and is not used.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.again = bytes;
     }
 }
 
@@ -67,6 +80,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.over {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.again.is_empty() {
+            let length = self.again.len().min(buffer.remaining());
+            buffer.put_slice(&self.again.split_to(length));
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

@@ -68,6 +68,8 @@ pub(super) enum End {
     Done,
     /// It must be cut off.
     Cut,
+    /// It can rest.
+    Rest,
 }
 
 /// What may happen besides requests.
@@ -96,11 +98,12 @@ pub(super) async fn watch_over<C: WindDown>(
         is_ending |= matches!(event, Event::Ending);
         let verdict = match watch.verdict(clock::now()) {
             // Who has no request ready when the listener ends has none.
-            Verdict::Later(_) if is_ending && watch.is_idle() => Verdict::Stale,
+            Verdict::Later(_) | Verdict::Restful if is_ending && watch.is_idle() => Verdict::Stale,
             verdict => verdict,
         };
         let pause = match verdict {
             Verdict::Stuck => return End::Cut,
+            Verdict::Restful => return End::Rest,
             Verdict::Stale | Verdict::Slow if told => return End::Cut,
             Verdict::Later(time) => time,
             Verdict::Stale | Verdict::Slow => FAREWELL,

@@ -43,6 +43,8 @@ enum Phase {
 pub(in crate::proxy) enum Verdict {
     /// Look again after so long.
     Later(Duration),
+    /// It is idle, and may be for long: what it does not need meanwhile can go.
+    Restful,
     /// It has been idle for long enough.
     Stale,
     /// The head of its request took too long.
@@ -50,6 +52,12 @@ pub(in crate::proxy) enum Verdict {
     /// It has taken nothing of its answer for too long.
     Stuck,
 }
+
+/// How long a connection of HTTP/1 is idle before it rests. A client that asks again at once finds everything
+/// where it was.
+const RESTLESS: u64 = 300;
+/// A connection that may come to rest is looked at as often as this.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -145,7 +153,14 @@ impl Watch {
     /// The shortest time after which anything can be due.
     pub(in crate::proxy) fn shortest(&self) -> Duration {
         let ClientLimits { head_timeout, keep_alive_timeout, send_timeout, .. } = self.limits;
-        head_timeout.min(keep_alive_timeout).min(send_timeout)
+        let shortest = head_timeout.min(keep_alive_timeout).min(send_timeout);
+        if self.is_multiplexed() { shortest } else { shortest.min(LOOK) }
+    }
+
+    /// How long a connection that rests may go on doing so.
+    pub(in crate::proxy) fn rest(&self, now: u64) -> Duration {
+        let idle = Duration::from_millis(now.saturating_sub(self.since.load(Relaxed)));
+        self.limits.keep_alive_timeout.saturating_sub(idle)
     }
 
     /// Whether it is time to do something. Gives up single answers that stand still.
@@ -169,8 +184,10 @@ impl Watch {
             (limits.head_timeout, since, Verdict::Slow)
         };
         let age = now.saturating_sub(since);
+        let idle = phase == Phase::Idle as u8 && verdict == Verdict::Stale;
         match milliseconds(limit).checked_sub(age) {
             None | Some(0) => verdict,
+            Some(_) if idle && !self.is_multiplexed() && age >= RESTLESS => Verdict::Restful,
             Some(left) => Verdict::Later(Duration::from_millis(left).min(self.shortest())),
         }
     }

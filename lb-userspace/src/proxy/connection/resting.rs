@@ -1,0 +1,46 @@
+//! A connection between two requests.
+//!
+//! Most connections are idle most of the time. What hyper has for each (buffers, the state of parsing, room for
+//! a request under way) is many kilobytes; so it is taken apart after a while, and only the socket stays.
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    time::sleep,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::proxy::{clock, io::Watch};
+
+/// What a client is connected by.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The socket at the bottom.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Waits until the client says something. False if it had long enough, or the listener ends.
+pub(super) async fn rest(
+    stream: &impl Socket,
+    watch: &Watch,
+    ending: &mut watch::Receiver<bool>,
+) -> bool {
+    tokio::select! {
+        biased;
+        readable = stream.socket().readable() => readable.is_ok(),
+        () = sleep(watch.rest(clock::now())) => false,
+        _ = ending.wait_for(|ending| *ending) => false,
+    }
+}
