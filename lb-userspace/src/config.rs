@@ -11,6 +11,7 @@
 
 mod error;
 mod field;
+mod files;
 mod findings;
 mod position;
 mod reader;
@@ -31,14 +32,29 @@ pub use self::{
 use self::{findings::Findings, position::Lines};
 use crate::model::Desired;
 
-/// Reads a configuration from text. `file` is what messages call it.
+/// Reads a configuration from text. `file` is what messages call it. Whether the certificates, keys and pages
+/// that it names can be used is not looked at.
 pub fn parse(file: &str, text: &str) -> Result<Desired, ConfigErrors> {
+    read(file, text, |_| ())
+}
+
+/// Reads a configuration that is to be used: with a look at the files that it names.
+pub fn parse_with_files(file: &str, text: &str) -> Result<Desired, ConfigErrors> {
+    read(file, text, |findings| findings.look_at_files())
+}
+
+fn read(
+    file: &str,
+    text: &str,
+    finally: impl FnOnce(&mut Findings<'_>),
+) -> Result<Desired, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut findings = Findings::new(file, text);
     match toml_span::parse(text) {
         Ok(root) => {
             let draft = sections::read(&root, &mut findings);
             whole::judge(&draft, &mut findings);
+            finally(&mut findings);
             findings.finish(draft.desired)
         }
         Err(error) => Err(findings.only(error.span.start, &syntax::explain(&error, text))),
@@ -50,7 +66,7 @@ pub fn load(path: &Path) -> Result<Desired, ConfigErrors> {
     let file = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| unreadable(&file, &error))?;
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&file, &text),
+        Ok(text) => parse_with_files(&file, &text),
         Err(error) => Err(not_utf8(&file, error.as_bytes(), error.utf8_error().valid_up_to())),
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dataplane;
 pub mod health;
 pub mod model;
+mod page;
 pub mod proxy;
 pub mod reconcile;
 mod tls;

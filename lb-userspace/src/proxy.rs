@@ -22,10 +22,12 @@ mod forward;
 mod headers;
 mod io;
 mod local;
+mod pages;
 mod pick;
 mod shared;
 mod snapshot;
 mod socket;
+mod stamp;
 mod sticky;
 mod stream;
 mod strict;
@@ -55,6 +57,7 @@ use self::{
     worker::{Command, Thread},
 };
 use crate::model::{Desired, Name};
+pub use crate::page::PageError;
 
 /// How long requests may take that are under way when the daemon ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -94,6 +97,15 @@ pub enum ProxyError {
         /// What is wrong.
         #[source]
         source: TlsError,
+    },
+    /// An error page.
+    #[error("listener `{listener}`: {source}")]
+    Page {
+        /// The listener.
+        listener: Name,
+        /// What is wrong.
+        #[source]
+        source: PageError,
     },
     /// TLS towards backends.
     #[error("pool `{pool}`: {source}")]
@@ -165,8 +177,8 @@ impl Proxy {
         Ok(())
     }
 
-    /// Reads certificates again whose files have changed.
-    pub fn reload_certificates(&mut self, desired: &Desired, down: &BTreeSet<(Name, SocketAddr)>) {
+    /// Reads certificates and error pages again whose files have changed.
+    pub fn reload_files(&mut self, desired: &Desired, down: &BTreeSet<(Name, SocketAddr)>) {
         if self.maker.reload() {
             let numbers = self.bound.iter().map(|(name, (nth, _))| (name.clone(), *nth)).collect();
             let made = self.maker.made();

@@ -163,7 +163,7 @@ impl Controller {
         let desired = self.desired.clone();
         self.fill_tables(&desired).await?;
         self.attach(&desired)?;
-        self.proxy.reload_certificates(&desired, &self.down);
+        self.proxy.reload_files(&desired, &self.down);
         self.note_refused()?;
         self.vips.follow(&desired, &self.netlink, &self.links).await
     }
@@ -277,8 +277,8 @@ impl Controller {
     }
 
     async fn apply(&mut self, apply: &Apply) -> Result<Changed, RequestError> {
-        let next =
-            config::parse(&apply.file, &apply.text).map_err(|errors| lines(&errors.to_string()))?;
+        let next = config::parse_with_files(&apply.file, &apply.text)
+            .map_err(|errors| lines(&errors.to_string()))?;
         if next.daemon != self.desired.daemon {
             return Err(lines(&format!(
                 "{}: [daemon] settings are read at start only; restart the daemon to change them, or leave them as they are",

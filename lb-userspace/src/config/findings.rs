@@ -2,6 +2,7 @@
 
 use super::{
     error::{ConfigError, ConfigErrors},
+    files::NamedFile,
     position::Lines,
 };
 
@@ -10,11 +11,13 @@ pub(super) struct Findings<'t> {
     file: &'t str,
     lines: Lines<'t>,
     found: Vec<ConfigError>,
+    /// Files that are named.
+    files: Vec<NamedFile>,
 }
 
 impl<'t> Findings<'t> {
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, lines: Lines::new(text), found: Vec::new() }
+        Self { file, lines: Lines::new(text), found: Vec::new(), files: Vec::new() }
     }
 
     /// Adds a problem at a byte offset.
@@ -26,6 +29,20 @@ impl<'t> Findings<'t> {
             column: position.column,
             message: one_line(message),
         });
+    }
+
+    /// Notes a file that is named, for who wants to look at those.
+    pub(super) fn names(&mut self, file: NamedFile) {
+        self.files.push(file);
+    }
+
+    /// Adds what is wrong with the files that are named.
+    pub(super) fn look_at_files(&mut self) {
+        for file in std::mem::take(&mut self.files) {
+            if let Some((offset, message)) = file.problem() {
+                self.add(offset, &message);
+            }
+        }
     }
 
     /// Adds a problem of another file that this one names.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod asked;
+mod files;
 mod health;
 mod listeners;
 mod messages;
@@ -183,7 +184,9 @@ fn every_example_is_right() {
     for entry in fs::read_dir(examples).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+            // Their certificates are not here.
+            let text = fs::read_to_string(&path).unwrap();
+            parse("f", &text).unwrap_or_else(|errors| panic!("{errors}"));
             seen += 1;
         }
     }

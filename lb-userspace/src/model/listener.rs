@@ -2,7 +2,7 @@
 
 mod client;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// How slow and how large a client may be.
     pub client: ClientLimits,
+    /// Pages for answers of our own that are errors, by their status.
+    pub error_pages: BTreeMap<u16, PathBuf>,
 }
 
 /// What is spoken on a listener.

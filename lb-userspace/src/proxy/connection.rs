@@ -30,11 +30,13 @@ use super::{
     body::Reply,
     clock,
     io::{ClientIo, Watch},
+    pages::Pages,
     snapshot::Listener,
     stream,
     visit::Visit,
     worker::Worker,
 };
+use crate::page::Page;
 
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
@@ -101,8 +103,9 @@ impl Arrival {
     async fn speak<S: Socket>(self, listener: Arc<Listener>, stream: S, watch: Watch) {
         let watch = Arc::new(watch);
         let client = self.client.ip();
-        let visit = Visit::new(&self.worker, self.number, listener, client, &watch);
-        let mut spoken = Spoken { visit: Rc::new(visit), watch, ending: self.ending };
+        let pages = Arc::clone(&listener.pages);
+        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
+        let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
         if spoken.watch.is_multiplexed() {
             return Box::pin(spoken.h2(stream)).await;
         }
@@ -122,6 +125,8 @@ impl Arrival {
 struct Spoken {
     visit: Rc<Visit>,
     watch: Arc<Watch>,
+    /// For who is refused before hyper has read a request.
+    pages: Arc<Pages>,
     ending: watch::Receiver<bool>,
 }
 
@@ -160,7 +165,7 @@ impl Spoken {
             return Some(io);
         }
         if let Some(status) = self.watch.refusal() {
-            refuse(io.into_inner(), status).await;
+            refuse(io.into_inner(), status, self.pages.get(status)).await;
         }
         None
     }
@@ -196,16 +201,23 @@ async fn begins_as_h2(stream: &TcpStream) -> bool {
 /// Tells a client why it is not served. It may not hear it. What it is still sending is read for a while and
 /// thrown away: a socket that is closed with unread bytes resets the connection, and the answer with it
 /// (RFC 9112 section 9.6).
-async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: StatusCode) {
+async fn refuse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    status: StatusCode,
+    page: Option<&Page>,
+) {
     let reason = status.canonical_reason().unwrap_or_default();
     let code = status.as_u16();
-    let body = format!("{code} {reason}\n");
-    let answer = format!(
-        "HTTP/1.1 {code} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+    let (kind, body) = match page {
+        Some(page) => (page.content_type.to_str().unwrap_or_default(), page.body.clone()),
+        None => ("text/plain; charset=utf-8", format!("{code} {reason}\n").into()),
+    };
+    let head = format!(
+        "HTTP/1.1 {code} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let told = async {
-        stream.write_all(answer.as_bytes()).await?;
+        stream.write_all(&[head.as_bytes(), &body].concat()).await?;
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGERING_BYTES), &mut tokio::io::sink()).await
     };

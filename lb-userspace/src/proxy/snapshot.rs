@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 pub(super) use self::make::Maker;
 use super::{
     balance::{Field, Ring, eased},
+    pages::Pages,
     shared::{BackendShared, ListenerShared, PoolShared},
     sticky::Sticky,
     table::Table,
@@ -48,6 +49,7 @@ pub(super) struct Listener {
     pub(super) protocol: ListenerProtocol,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: ClientLimits,
+    pub(super) pages: Arc<Pages>,
 }
 
 impl Listener {

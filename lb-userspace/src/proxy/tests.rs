@@ -7,6 +7,7 @@ mod failing;
 mod frames;
 mod injecting;
 mod leaving;
+mod pages;
 mod passing;
 mod refusing;
 mod secure;

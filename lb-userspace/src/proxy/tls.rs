@@ -8,58 +8,24 @@ mod originate;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::CertificateDer,
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
-use thiserror::Error;
 
 pub(super) use self::originate::Originator;
+use super::stamp::{Stamp, stamp};
+pub use crate::tls::TlsError;
 use crate::{
     model::listener::{ClientCertificate, Tls, TlsVersion},
-    tls,
+    tls::{certified, trusted},
 };
-
-/// Why TLS cannot be what a listener or pool asks for.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// A file.
-    #[error("{} cannot be used: {reason}; give a PEM file that the daemon can read", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Certificate and key do not belong together.
-    #[error("{} is not the key of {}: {reason}; give the key that the certificate was made for", key.display(), certificate.display())]
-    Mismatch {
-        /// The key.
-        key: PathBuf,
-        /// The certificate.
-        certificate: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Something else.
-    #[error("TLS cannot be set up: {reason}; see the settings of `tls`")]
-    Setup {
-        /// The reason.
-        reason: String,
-    },
-}
 
 /// TLS of a listener, ready to be used, and what it was made from.
 #[derive(Debug)]
@@ -68,9 +34,6 @@ pub(super) struct Terminator {
     settings: Tls,
     files: Vec<(PathBuf, Stamp)>,
 }
-
-/// What tells whether a file has changed.
-type Stamp = Option<(SystemTime, u64)>;
 
 impl Terminator {
     /// Reads the files. `h2` is whether clients are offered HTTP/2.
@@ -89,7 +52,7 @@ impl Terminator {
         let builder = match &settings.client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let roots = Arc::new(roots(path)?);
+                let roots = Arc::new(trusted(path)?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
                 let verifier = match settings.client_certificate {
                     ClientCertificate::Required => verifier,
@@ -133,23 +96,6 @@ fn files(settings: &Tls) -> Vec<(PathBuf, Stamp)> {
     paths.map(|path| (path.clone(), stamp(path))).collect()
 }
 
-fn stamp(path: &Path) -> Stamp {
-    let data = fs::metadata(path).ok()?;
-    Some((data.modified().ok()?, data.len()))
-}
-
-fn unusable(path: &Path, reason: &impl ToString) -> TlsError {
-    TlsError::File { path: path.to_owned(), reason: reason.to_string() }
-}
-
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    tls::chain(path).map_err(|reason| unusable(path, &reason))
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
-    tls::roots(path).map_err(|reason| unusable(path, &reason))
-}
-
 /// Certificates by name.
 #[derive(Debug)]
 struct Certificates {
@@ -165,15 +111,9 @@ impl Certificates {
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
         let mut first = None;
         for pair in &settings.certificates {
-            let chain = chain(&pair.certificate)?;
-            let names = names(&chain).map_err(|reason| unusable(&pair.certificate, &reason))?;
-            let key = PrivateKeyDer::from_pem_file(&pair.key)
-                .map_err(|error| unusable(&pair.key, &error))?;
-            let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-                let (key, certificate) = (pair.key.clone(), pair.certificate.clone());
-                TlsError::Mismatch { key, certificate, reason: error.to_string() }
-            })?;
-            let certified = Arc::new(certified);
+            let certified = Arc::new(certified(&pair.certificate, &pair.key, provider)?);
+            let names = names(&certified.cert)
+                .map_err(|reason| TlsError::File { path: pair.certificate.clone(), reason })?;
             for name in names {
                 let (names, name) = match name.strip_prefix("*.") {
                     Some(name) => (&mut wildcard, name.to_owned()),

@@ -75,7 +75,7 @@ impl Visit {
         let head = request.method() == Method::HEAD;
         let mut response = match self.routed(&listener, request).await {
             Ok(response) => response,
-            Err((status, text)) => plain(status, text),
+            Err((status, text)) => error_page(&listener, status, text),
         };
         if head {
             take_body(&mut response);
@@ -222,6 +222,15 @@ fn redirect_to(redirect: &Redirect, target: &Target) -> Result<Response<Inbound>
     let mut response = plain(redirect.status, "");
     response.headers_mut().insert(LOCATION, place);
     Ok(response)
+}
+
+/// The answer to who is refused: the page of the listener for it, or one line.
+fn error_page(listener: &Listener, status: StatusCode, text: &str) -> Response<Inbound> {
+    let Some(page) = listener.pages.get(status) else { return plain(status, text) };
+    let mut response = Response::new(Inbound::own(page.body.clone()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, page.content_type.clone());
+    response
 }
 
 /// An answer of one line.

@@ -1,6 +1,9 @@
 //! The difference between two configurations, in words: what `apply` shows as its plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::{Edit, difference};
 use crate::model::{
@@ -45,6 +48,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
             Edit::Added(name, new) => {
                 lines.push(format!("+ listener {name}: {}", listener(new)));
                 describe_client(name, &ClientLimits::default(), &new.client, &mut lines);
+                describe_pages(name, &BTreeMap::new(), &new.error_pages, &mut lines);
                 describe_routes(name, &[], &new.routes, &mut lines);
             }
             Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
@@ -57,6 +61,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                     ));
                 }
                 describe_client(name, &old.client, &new.client, &mut lines);
+                describe_pages(name, &old.error_pages, &new.error_pages, &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
             }
         }
@@ -74,6 +79,25 @@ fn describe_client(
         if old != new {
             lines.push(format!("~ {what} of {name}: {old} -> {new}"));
         }
+    }
+}
+
+fn describe_pages(
+    name: &Name,
+    before: &BTreeMap<u16, PathBuf>,
+    after: &BTreeMap<u16, PathBuf>,
+    lines: &mut Vec<String>,
+) {
+    for edit in difference(before, after) {
+        lines.push(match edit {
+            Edit::Added(status, page) => {
+                format!("+ error page {status} of {name}: {}", page.display())
+            }
+            Edit::Removed(status, _) => format!("- error page {status} of {name}"),
+            Edit::Changed(status, old, new) => {
+                format!("~ error page {status} of {name}: {} -> {}", old.display(), new.display())
+            }
+        });
     }
 }
 

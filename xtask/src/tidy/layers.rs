@@ -58,11 +58,12 @@ const LB_COMMON: &[Layer] = &[
 const LB_USERSPACE: &[Layer] = &[
     ("model", &[]),
     ("tls", &[]),
-    ("config", &["model"]),
+    ("page", &[]),
+    ("config", &["model", "tls", "page"]),
     ("health", &["model", "tls"]),
     ("reconcile", &["model"]),
     ("dataplane", &["reconcile", "model"]),
-    ("proxy", &["model", "tls"]),
+    ("proxy", &["model", "tls", "page"]),
     ("admin", &["model"]),
     ("app", &["model", "config", "health", "reconcile", "dataplane", "proxy", "admin"]),
     // Of `admin` the types only, of `model` the words they are made of.

@@ -6,6 +6,7 @@ use super::daemon::absolute_path;
 use crate::{
     config::{
         field::Field,
+        files::NamedFile,
         findings::Findings,
         reader::Section,
         vocabulary::{HEALTH, HEALTH_LATER},
@@ -41,7 +42,11 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Option
         Kind::Http => Probe::Http(request(section, findings)),
         Kind::Https => {
             let ca = section.get("ca").and_then(|field| field.parsed(absolute_path, findings));
-            let ca: Option<PathBuf> = ca.map(|path| path.value);
+            let ca: Option<PathBuf> = ca.map(|path| {
+                let value = path.value.clone();
+                findings.names(NamedFile::Trusted(path));
+                value
+            });
             Probe::Https(HttpsProbe { request: request(section, findings), ca })
         }
     };

@@ -4,6 +4,7 @@ mod action;
 mod client;
 mod conditions;
 mod edits;
+mod pages;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let routes = routes(section, protocol, findings);
     let tls = tls::read(section, protocol, findings);
     let client = client::read(section, protocol, findings);
+    let pages = pages::read(section, protocol, findings);
     section.refuse_others(findings);
     let Some(name) = name else { return };
     if let Some(first) = draft.places.listener_names.get(&name.value) {
@@ -65,8 +67,14 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         return;
     }
     draft.places.listener_names.insert(name.value.clone(), name.span.start);
-    let (Some(listen), Some(protocol), Some((routes, places)), Ok(tls), Ok(client)) =
-        (listen, protocol, routes, tls, client)
+    let (
+        Some(listen),
+        Some(protocol),
+        Some((routes, places)),
+        Ok(tls),
+        Ok(client),
+        Ok(error_pages),
+    ) = (listen, protocol, routes, tls, client, pages)
     else {
         return;
     };
@@ -77,7 +85,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     for (nth, place) in places.into_iter().enumerate() {
         draft.places.routes.insert((name.value.clone(), nth), place);
     }
-    let listener = Listener { listen: listen.value, protocol, routes, tls, client };
+    let listener = Listener { listen: listen.value, protocol, routes, tls, client, error_pages };
     draft.desired.listeners.insert(name.value, listener);
 }
 

@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 
 use crate::{
     config::{
-        findings::Findings, reader::Section, sections::daemon::absolute_path,
+        files::NamedFile, findings::Findings, reader::Section, sections::daemon::absolute_path,
         vocabulary::layer7::HTTP_TLS,
     },
     model::{
@@ -77,9 +77,7 @@ fn speaks(section: &Section<'_>, findings: &mut Findings<'_>) -> (Speaks, Option
 }
 
 fn tls(section: &Section<'_>, findings: &mut Findings<'_>) -> UpstreamTls {
-    let mut path = |key| {
-        section.get(key).and_then(|field| field.parsed(absolute_path, findings)).map(|it| it.value)
-    };
+    let mut path = |key| section.get(key).and_then(|field| field.parsed(absolute_path, findings));
     let (ca, certificate, key) = (path("ca"), path("certificate"), path("key"));
     let verify = section.get("verify").and_then(|field| field.boolean(findings));
     let name = section.get("name").and_then(|field| field.parsed(server_name, findings));
@@ -99,7 +97,16 @@ fn tls(section: &Section<'_>, findings: &mut Findings<'_>) -> UpstreamTls {
     if section.has("certificate") != section.has("key") {
         findings.add(section.start(), "`certificate` and `key` belong together; give both or none");
     }
-    let own = certificate.zip(key).map(|(certificate, key)| CertificateFiles { certificate, key });
+    let own = certificate.zip(key).map(|(certificate, key)| {
+        let (path, key_path) = (certificate.value.clone(), key.value.clone());
+        findings.names(NamedFile::Pair(certificate, key));
+        CertificateFiles { certificate: path, key: key_path }
+    });
+    let ca = ca.map(|path| {
+        let value = path.value.clone();
+        findings.names(NamedFile::Trusted(path));
+        value
+    });
     UpstreamTls { ca, name: name.map(|name| name.value), own }
 }
 

@@ -181,6 +181,21 @@ fn limits_of_clients() {
 }
 
 #[test]
+fn error_pages() {
+    let of = |pages: &str| format!("pool = \"web\"\nerror-pages = {pages}");
+    assert_eq!(listener(&of("{ 404 = \"/a.html\", 502 = \"/b\" }")), Vec::<String>::new());
+    refused(&of("{ 5xx = \"/a\" }"), &["11: ", "`5xx` is no status of an error"]);
+    refused(&of("{ 200 = \"/a\" }"), &["11: ", "use 400 to 599"]);
+    refused(&of("{ 0404 = \"/a\" }"), &["11: ", "`0404`"]);
+    refused(&of("{ 404 = \"a.html\" }"), &["11: ", "absolute path"]);
+    refused(&of("{ 404 = 1 }"), &["11: ", "must be a string"]);
+    refused(&of("\"/a\""), &["11: ", "must be a table"]);
+    refused("pool = \"web\"\nerrorfile = \"/a\"", &["11: ", "HAProxy's word"]);
+    let tcp = "protocol = \"tcp\"\npool = \"web\"\nerror-pages = { 502 = \"/a\" }";
+    refused(tcp, &["12: ", "answers nothing"]);
+}
+
+#[test]
 fn sockets_are_one_for_each() {
     let second =
         "pool = \"web\"\n[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"";

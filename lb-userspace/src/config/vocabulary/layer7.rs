@@ -30,6 +30,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("route", "[[listener.route]]"),
         word("tls", "[listener.tls]"),
         word("client", "[listener.client]"),
+        word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
     ],
     refused: &[
         ("certificate", TLS),
@@ -42,6 +43,12 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("compression", Later("compression is")),
         ("rate-limit", LIMIT),
         ("max-connections", LIMIT),
+        (
+            "error-page",
+            Instead("error-pages", "write `error-pages`, a table of statuses and files"),
+        ),
+        ("error_page", Instead("error-pages", "this is nginx's word: write `error-pages`")),
+        ("errorfile", Instead("error-pages", "this is HAProxy's word: write `error-pages`")),
         ("routes", Instead("", "write `[[listener.route]]` for each route")),
         ("timeout", CLIENT),
         ("handshake-timeout", CLIENT),
@@ -370,7 +377,8 @@ pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
         word("eject-time", "eject-time = \"10s\""),
     ],
     refused: &[
-        ("error-page", Later("an error page of one's own is")),
+        ("error-page", Instead("", "pages belong to the [[listener]]; write `error-pages` there")),
+        ("error-pages", Instead("", "pages belong to the [[listener]]; write `error-pages` there")),
         ("algorithm", Instead("balance", "write `balance`")),
         ("lb_policy", Instead("balance", "this is Caddy's word: write `balance`")),
         ("maxconn", Instead("max-connections", "this is HAProxy's word: write `max-connections`")),

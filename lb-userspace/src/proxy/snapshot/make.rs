@@ -18,6 +18,7 @@ use crate::{
         ProxyError,
         balance::Ring,
         clock,
+        pages::{AllPages, Pages},
         shared::{BackendShared, ListenerShared, PoolShared},
         sticky::Sticky,
         table::Table,
@@ -36,8 +37,14 @@ pub(in crate::proxy) type AllTls = BTreeMap<Name, Arc<Terminator>>;
 /// TLS of all pools that have it.
 pub(in crate::proxy) type AllOrigins = BTreeMap<Name, Arc<Originator>>;
 
-/// What is made once and kept: routes, and TLS on both sides.
-pub(in crate::proxy) type Made = (AllRules, AllTls, AllOrigins);
+/// What is made once and kept.
+#[derive(Clone, Debug, Default)]
+pub(in crate::proxy) struct Made {
+    rules: AllRules,
+    tls: AllTls,
+    origins: AllOrigins,
+    pages: AllPages,
+}
 
 /// See the module.
 #[derive(Default)]
@@ -45,9 +52,7 @@ pub(in crate::proxy) struct Maker {
     backends: BTreeMap<Key, Arc<BackendShared>>,
     pools: BTreeMap<Name, Arc<PoolShared>>,
     listeners: BTreeMap<Name, Arc<ListenerShared>>,
-    rules: AllRules,
-    tls: AllTls,
-    origins: AllOrigins,
+    made: Made,
     /// Whether there was a snapshot: before, nobody has just come.
     begun: bool,
 }
@@ -55,7 +60,12 @@ pub(in crate::proxy) struct Maker {
 impl Maker {
     /// All that may fail about a configuration.
     pub(in crate::proxy) fn made_for(&self, desired: &Desired) -> Result<Made, ProxyError> {
-        Ok((self.rules(desired)?, self.tls(desired)?, self.origins(desired)?))
+        Ok(Made {
+            rules: self.rules(desired)?,
+            tls: self.tls(desired)?,
+            origins: self.origins(desired)?,
+            pages: self.pages(desired)?,
+        })
     }
 
     /// TLS of all pools. What is as it was is not read again.
@@ -64,7 +74,8 @@ impl Maker {
         for (name, pool) in &desired.pools {
             let Some(settings) = &pool.http.tls else { continue };
             let speaks = pool.http.speaks;
-            let same = self.origins.get(name).filter(|present| present.is_of(settings, speaks));
+            let same =
+                self.made.origins.get(name).filter(|present| present.is_of(settings, speaks));
             let origin = match same {
                 Some(present) => Arc::clone(present),
                 None => Arc::new(
@@ -81,7 +92,7 @@ impl Maker {
     fn rules(&self, desired: &Desired) -> Result<AllRules, ProxyError> {
         let mut all = AllRules::new();
         for (name, listener) in &desired.listeners {
-            let same = self.rules.get(name).filter(|rules| rules.routes == listener.routes);
+            let same = self.made.rules.get(name).filter(|rules| rules.routes == listener.routes);
             let rules = match same {
                 Some(rules) => Arc::clone(rules),
                 None => Arc::new(Rules::new(name, &listener.routes)?),
@@ -91,12 +102,30 @@ impl Maker {
         Ok(all)
     }
 
+    /// The error pages of all listeners. Those that are as they were are not read again.
+    fn pages(&self, desired: &Desired) -> Result<AllPages, ProxyError> {
+        let mut all = AllPages::new();
+        for (name, listener) in &desired.listeners {
+            let settings = &listener.error_pages;
+            let same = self.made.pages.get(name).filter(|present| present.is_of(settings));
+            let pages = match same {
+                Some(present) => Arc::clone(present),
+                None => Arc::new(
+                    Pages::new(settings)
+                        .map_err(|source| ProxyError::Page { listener: name.clone(), source })?,
+                ),
+            };
+            all.insert(name.clone(), pages);
+        }
+        Ok(all)
+    }
+
     /// TLS of all listeners. What is as it was is not read again.
     fn tls(&self, desired: &Desired) -> Result<AllTls, ProxyError> {
         let mut all = AllTls::new();
         for (name, listener) in &desired.listeners {
             let Some(settings) = &listener.tls else { continue };
-            let same = self.tls.get(name).filter(|present| present.is_of(settings));
+            let same = self.made.tls.get(name).filter(|present| present.is_of(settings));
             let terminator = match same {
                 Some(present) => Arc::clone(present),
                 None => Arc::new(
@@ -109,10 +138,10 @@ impl Maker {
         Ok(all)
     }
 
-    /// Reads certificates again whose files have changed. Says whether any has, and logs what cannot be used.
+    /// Reads certificates and pages again whose files have changed. Says whether any has, and logs what cannot be used.
     pub(in crate::proxy) fn reload(&mut self) -> bool {
         let mut any = false;
-        for (name, terminator) in &mut self.tls {
+        for (name, terminator) in &mut self.made.tls {
             match terminator.reload() {
                 None => {}
                 Some(Ok(next)) => {
@@ -126,12 +155,26 @@ impl Maker {
                 }
             }
         }
+        for (name, pages) in &mut self.made.pages {
+            match pages.reload() {
+                None => {}
+                Some(Ok(next)) => {
+                    info!("listener {name}: error pages read again");
+                    *pages = Arc::new(next);
+                    any = true;
+                }
+                Some(Err(error)) => {
+                    warn!("listener {name} goes on with the error pages it had: {error}");
+                    *pages = Arc::new(pages.seen());
+                }
+            }
+        }
         any
     }
 
-    /// What was made of routes and certificates.
+    /// What was made of routes and files.
     pub(in crate::proxy) fn made(&self) -> Made {
-        (self.rules.clone(), self.tls.clone(), self.origins.clone())
+        self.made.clone()
     }
 
     /// A snapshot of a configuration. `down` are backends that their checks have found down,
@@ -143,10 +186,10 @@ impl Maker {
         made: Made,
         numbers: &BTreeMap<Name, u32>,
     ) -> Snapshot {
-        (self.rules, self.tls, self.origins) = made;
+        self.made = made;
         self.forget(desired);
         let wanted: BTreeSet<Name> =
-            self.rules.values().flat_map(|rules| rules.pools.iter().cloned()).collect();
+            self.made.rules.values().flat_map(|rules| rules.pools.iter().cloned()).collect();
         let mut pools = BTreeMap::new();
         for name in wanted {
             if let Some(pool) = desired.pools.get(&name) {
@@ -156,7 +199,7 @@ impl Maker {
         }
         self.begun = true;
         let mut listeners = Vec::new();
-        for (name, rules) in &self.rules {
+        for (name, rules) in &self.made.rules {
             let Some(number) = numbers.get(name) else { continue };
             let pools = rules.pools.iter().filter_map(|name| pools.get(name).cloned()).collect();
             let shared = Arc::clone(self.listeners.entry(name.clone()).or_default());
@@ -165,8 +208,10 @@ impl Maker {
             let settings = desired.listeners.get(&name);
             let protocol = settings.map(|it| it.protocol).unwrap_or_default();
             let limits = settings.map(|it| it.client).unwrap_or_default();
-            let tls = self.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
-            let listener = Listener { name, rules, pools, shared, seed, protocol, tls, limits };
+            let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
+            let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
+            let listener =
+                Listener { name, rules, pools, shared, seed, protocol, tls, limits, pages };
             listeners.push((*number, Arc::new(listener)));
         }
         listeners.sort_by_key(|(number, _)| *number);
@@ -220,7 +265,7 @@ impl Maker {
             Sticky::new(seed, name, cookie, backends.iter().map(|backend| backend.address))
         });
         let shared = Arc::clone(self.pools.entry(name.clone()).or_default());
-        let tls = self.origins.get(name).cloned();
+        let tls = self.made.origins.get(name).cloned();
         Pool { name: name.clone(), settings, backends, ring, sticky, shared, tls }
     }
 

@@ -178,10 +178,10 @@ fn certificates_are_read_again_and_bad_ones_are_not() {
     assert!(works(scene.at, &old));
     let desired = scene.desired();
     fs::write(directory.path().join("a.pem"), "broken").unwrap();
-    scene.proxy.reload_certificates(&desired, &[].into());
+    scene.proxy.reload_files(&desired, &[].into());
     assert!(works(scene.at, &old), "what works goes on");
     let new = certificate(directory.path(), "a", "a.example.org");
-    scene.proxy.reload_certificates(&desired, &[].into());
+    scene.proxy.reload_files(&desired, &[].into());
     eventually("the new certificate is used", || works(scene.at, &new));
     assert!(!works(scene.at, &old));
     fs::write(directory.path().join("b.key"), "broken").unwrap();

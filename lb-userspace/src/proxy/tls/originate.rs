@@ -2,18 +2,14 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use rustls::{
-    ClientConfig,
-    crypto::aws_lc_rs,
-    pki_types::{PrivateKeyDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName, sign::SingleCertAndKey};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{TlsError, chain, roots, unusable};
+use super::TlsError;
 use crate::{
     model::upstream::{Speaks, UpstreamTls},
-    tls::AnyCertificate,
+    tls::{AnyCertificate, certified, trusted},
 };
 
 /// TLS of the backends of a pool, ready to be used.
@@ -40,20 +36,17 @@ impl Originator {
             .with_safe_default_protocol_versions()
             .map_err(|error| setup(&error))?;
         let builder = match &settings.ca {
-            Some(path) => builder.with_root_certificates(roots(path)?),
+            Some(path) => builder.with_root_certificates(trusted(path)?),
             None => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&provider)))),
         };
         let mut config = match &settings.own {
             None => builder.with_no_client_auth(),
             Some(own) => {
-                let key = PrivateKeyDer::from_pem_file(&own.key)
-                    .map_err(|error| unusable(&own.key, &error))?;
-                builder.with_client_auth_cert(chain(&own.certificate)?, key).map_err(|error| {
-                    let (key, certificate) = (own.key.clone(), own.certificate.clone());
-                    TlsError::Mismatch { key, certificate, reason: error.to_string() }
-                })?
+                let certified = certified(&own.certificate, &own.key, &provider)?;
+                let one = SingleCertAndKey::from(certified);
+                builder.with_client_cert_resolver(Arc::new(one))
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

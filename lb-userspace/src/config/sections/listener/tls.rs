@@ -3,6 +3,7 @@
 use super::conditions::Reported;
 use crate::{
     config::{
+        files::NamedFile,
         findings::Findings,
         reader::Section,
         sections::daemon::absolute_path,
@@ -55,6 +56,11 @@ fn settings(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<Tls> {
         .get("unknown-names")
         .map_or(Some(false), |field| field.choice(&UNKNOWN, &[], findings));
     let client_ca = section.get("client-ca").and_then(|it| it.parsed(absolute_path, findings));
+    let client_ca = client_ca.map(|path| {
+        let value = path.value.clone();
+        findings.names(NamedFile::Trusted(path));
+        value
+    });
     let client_certificate = section
         .get("client-certificate")
         .map_or(Some(ClientCertificate::default()), |field| field.choice(&CLIENTS, &[], findings));
@@ -67,7 +73,7 @@ fn settings(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<Tls> {
         certificates: certificates?,
         refuses_unknown: refuses_unknown?,
         least: least?,
-        client_ca: client_ca.map(|path| path.value),
+        client_ca,
         client_certificate: client_certificate?,
     })
 }
@@ -88,7 +94,11 @@ fn certificates(
         entry.refuse_others(findings);
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
-                read.push(CertificateFiles { certificate: certificate.value, key: key.value });
+                read.push(CertificateFiles {
+                    certificate: certificate.value.clone(),
+                    key: key.value.clone(),
+                });
+                findings.names(NamedFile::Pair(certificate, key));
             }
             _ => all_right = false,
         }
