@@ -147,7 +147,12 @@ impl Answered {
 
     /// A body after which the client is answered.
     pub(super) fn with(self, body: Inbound) -> Reply {
-        Reply { body, one_of_several: Answer::present(), _answered: self }
+        let one_of_several = Answer::present();
+        // A client that gives no window at all is never asked whether it takes anything.
+        if let Some(answer) = one_of_several.as_ref().filter(|_| !body.is_end_stream()) {
+            answer.gave(true);
+        }
+        Reply { body, one_of_several, _answered: self }
     }
 }
 
@@ -224,6 +229,10 @@ impl Inbound {
 
 impl FromBackend {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // The backend may have more at any time, and the client take its time.
+        if self.end.is_some_and(|end| end <= Instant::now()) {
+            return Poll::Ready(Some(Err("the request took too long altogether".into())));
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.timer = None;

@@ -187,6 +187,50 @@ fn one_answer_of_several_that_is_not_taken_is_given_up_alone() {
     assert!(written.load(SeqCst) < 64 << 20, "{} bytes", written.load(SeqCst));
 }
 
+/// Then not even the beginning of an answer is asked for.
+#[test]
+fn who_gives_no_window_holds_no_backend() {
+    let (written, stopped) = (Arc::default(), Arc::default());
+    let server = endless(&written, &stopped);
+    let scene = scene(&server, "");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let since = Instant::now();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(scene.at).await.unwrap();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let builder = builder.initial_stream_window_size(0);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("http://www.example.org/endless");
+        let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap());
+        let answer = answer.await.unwrap();
+        while stopped.load(SeqCst) == 0 {
+            assert!(since.elapsed() < LONG, "it is never given up");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(answer.into_body().collect().await.is_err());
+    });
+    in_time("no window", since.elapsed());
+}
+
+#[test]
+fn who_takes_a_bit_now_and_then_has_the_time_of_its_request() {
+    let (written, stopped) = (Arc::default(), Arc::default());
+    let server = endless(&written, &stopped);
+    let scene = Scene::simple(&[&server], "total-timeout = \"300ms\"");
+    let since = Instant::now();
+    let mut stream = TcpStream::connect(scene.at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut piece = vec![0; 64 << 10];
+    while stopped.load(SeqCst) == 0 {
+        assert!(since.elapsed() < LONG, "it is never given up");
+        _ = stream.read(&mut piece);
+        thread::sleep(Duration::from_millis(5));
+    }
+    in_time("a bit now and then", since.elapsed());
+}
+
 #[test]
 fn many_slow_clients_stop_nobody() {
     let (written, stopped) = (Arc::default(), Arc::default());
