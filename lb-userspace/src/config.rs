@@ -35,26 +35,24 @@ use crate::model::Desired;
 /// Reads a configuration from text. `file` is what messages call it. Whether the certificates, keys and pages
 /// that it names can be used is not looked at.
 pub fn parse(file: &str, text: &str) -> Result<Desired, ConfigErrors> {
-    read(file, text, |_| ())
+    read(file, text, false)
 }
 
 /// Reads a configuration that is to be used: with a look at the files that it names.
 pub fn parse_with_files(file: &str, text: &str) -> Result<Desired, ConfigErrors> {
-    read(file, text, |findings| findings.look_at_files())
+    read(file, text, true)
 }
 
-fn read(
-    file: &str,
-    text: &str,
-    finally: impl FnOnce(&mut Findings<'_>),
-) -> Result<Desired, ConfigErrors> {
+fn read(file: &str, text: &str, looks_at_files: bool) -> Result<Desired, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut findings = Findings::new(file, text);
     match toml_span::parse(text) {
         Ok(root) => {
             let draft = sections::read(&root, &mut findings);
             whole::judge(&draft, &mut findings);
-            finally(&mut findings);
+            if looks_at_files {
+                findings.look_at_files();
+            }
             findings.finish(draft.desired)
         }
         Err(error) => Err(findings.only(error.span.start, &syntax::explain(&error, text))),

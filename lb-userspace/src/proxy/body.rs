@@ -14,6 +14,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{answers::Answer, clock, io::Watch, upstream::Lease};
 
+/// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
+/// hyper would go up to six times that, and to copy more at once saves nothing.
+pub(super) const ROOM: usize = 64 << 10;
+
 /// An error of a body.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 

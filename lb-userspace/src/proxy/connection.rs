@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     answers::Streams,
-    body::Reply,
+    body::{ROOM, Reply},
     clock,
     io::{ClientIo, Watch},
     pages::Pages,
@@ -36,10 +36,12 @@ use super::{
     visit::Visit,
     worker::Worker,
 };
-use crate::page::Page;
+use crate::{model::listener::ClientLimits, page::Page};
 
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
+/// Bytes of a head besides its lines, with empty ones in front of it, and some to spare.
+const LINE_ENDS: u32 = 1 << 10;
 /// Headers that hyper has room for on the stack.
 const ON_STACK: u32 = 100;
 /// How long a client that was refused is listened to, and how much it may send meanwhile.
@@ -138,6 +140,7 @@ impl Spoken {
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http2::Builder::new(Streams(Arc::clone(&self.watch)));
         builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);
+        builder.max_send_buf_size(ROOM);
         let connection = pin!(builder.serve_connection(io, service));
         watch_over(connection, &self.watch, &mut self.ending, is_ending).await;
     }
@@ -147,7 +150,7 @@ impl Spoken {
         let limits = *self.watch.limits();
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http1::Builder::new();
-        builder.keep_alive(!is_ending);
+        builder.keep_alive(!is_ending).max_buf_size(room(&limits));
         if limits.max_headers > ON_STACK {
             builder.max_headers(usize::try_from(limits.max_headers).unwrap_or(usize::MAX));
         }
@@ -180,6 +183,12 @@ fn answering(
         let visit = Rc::clone(&visit);
         async move { Ok::<_, Infallible>(visit.answer(request).await) }
     })
+}
+
+/// Bytes that a connection of HTTP/1 may hold in each direction. The largest head must fit, with the ends of its lines.
+fn room(limits: &ClientLimits) -> usize {
+    let head = limits.max_head + 4 * limits.max_headers + LINE_ENDS;
+    usize::try_from(head).unwrap_or(usize::MAX).max(ROOM)
 }
 
 /// Whether a client begins with the preface of HTTP/2. Nothing is taken out of its socket.

@@ -130,7 +130,7 @@ pub(super) enum Failure {
     },
     /// The client wants to change the protocol, which HTTP/2 has no way to.
     #[error(
-        "the client asks to change the protocol (WebSocket), and pool {pool} speaks HTTP/2 only; send such requests to a pool of `protocol = \"h1\"`, or with `tls` of \"auto\""
+        "the client asks to change the protocol (WebSocket), and pool {pool} speaks HTTP/2 only; send such requests to a pool of `protocol = \"h1\"`, or of \"auto\" with `tls`"
     )]
     NoUpgrade {
         /// The pool.

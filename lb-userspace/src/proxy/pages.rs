@@ -10,7 +10,7 @@ use crate::page::{Page, PageError};
 /// Pages by status, and what they were read from.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    pages: BTreeMap<u16, Page>,
+    by_status: BTreeMap<u16, Page>,
     settings: BTreeMap<u16, PathBuf>,
     stamps: Vec<Stamp>,
 }
@@ -20,8 +20,8 @@ impl Pages {
     pub(super) fn new(settings: &BTreeMap<u16, PathBuf>) -> Result<Self, PageError> {
         let stamps = stamps(settings);
         let read = |(status, path): (&u16, &PathBuf)| Ok((*status, Page::read(path)?));
-        let pages = settings.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { pages, settings: settings.clone(), stamps })
+        let by_status = settings.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { by_status, settings: settings.clone(), stamps })
     }
 
     /// Whether they were read from these files.
@@ -31,7 +31,7 @@ impl Pages {
 
     /// The page for a status.
     pub(super) fn get(&self, status: StatusCode) -> Option<&Page> {
-        self.pages.get(&status.as_u16())
+        self.by_status.get(&status.as_u16())
     }
 
     /// Their successors, if a file has changed.
@@ -42,8 +42,8 @@ impl Pages {
     /// The same with what the files look like now, for when they cannot be used: they are not tried again until
     /// they change again.
     pub(super) fn seen(&self) -> Self {
-        let (pages, settings) = (self.pages.clone(), self.settings.clone());
-        Self { pages, stamps: stamps(&settings), settings }
+        let (by_status, settings) = (self.by_status.clone(), self.settings.clone());
+        Self { by_status, stamps: stamps(&settings), settings }
     }
 }
 

@@ -5,6 +5,7 @@ mod balancing;
 mod bodies;
 mod failing;
 mod frames;
+mod holding;
 mod injecting;
 mod leaving;
 mod pages;

@@ -85,7 +85,11 @@ pub(super) async fn watch_over<C: WindDown>(
     ending: &mut watch::Receiver<bool>,
     mut is_ending: bool,
 ) -> End {
-    let mut timer = pin!(sleep(watch.shortest().min(FIRST_LOOK)));
+    let first = match watch.verdict(clock::now()) {
+        Verdict::Later(time) => time.min(FIRST_LOOK),
+        _ => Duration::ZERO,
+    };
+    let mut timer = pin!(sleep(first));
     // Whether it should have ended by now.
     let mut told = false;
     loop {

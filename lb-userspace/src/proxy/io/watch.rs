@@ -151,7 +151,7 @@ impl Watch {
     }
 
     /// The shortest time after which anything can be due.
-    pub(in crate::proxy) fn shortest(&self) -> Duration {
+    fn shortest(&self) -> Duration {
         let ClientLimits { head_timeout, keep_alive_timeout, send_timeout, .. } = self.limits;
         let shortest = head_timeout.min(keep_alive_timeout).min(send_timeout);
         if self.is_multiplexed() { shortest } else { shortest.min(LOOK) }

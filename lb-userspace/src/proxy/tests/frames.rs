@@ -106,17 +106,15 @@ fn block(fields: &[Field<'_>]) -> Vec<u8> {
 
 /// RFC 7541 section 5: a length in seven bits, or more, and the bytes as they are.
 fn text(out: &mut Vec<u8>, text: &[u8]) {
-    match u8::try_from(text.len()) {
-        Ok(length @ 0..127) => out.push(length),
-        _ => {
-            out.push(127);
-            let mut rest = text.len() - 127;
-            while rest >= 128 {
-                out.push(u8::try_from(rest % 128).unwrap() | 128);
-                rest /= 128;
-            }
-            out.push(u8::try_from(rest).unwrap());
+    if let Some(mut rest) = text.len().checked_sub(127) {
+        out.push(127);
+        while rest >= 128 {
+            out.push(u8::try_from(rest % 128).unwrap() | 128);
+            rest /= 128;
         }
+        out.push(u8::try_from(rest).unwrap());
+    } else {
+        out.push(u8::try_from(text.len()).unwrap());
     }
     out.extend_from_slice(text);
 }

@@ -132,8 +132,7 @@ fn a_body_that_comes_byte_by_byte_has_the_time_of_its_request() {
     let scene = scene(&server, "idle-timeout = \"5s\"\ntotal-timeout = \"300ms\"");
     let since = Instant::now();
     let mut stream = TcpStream::connect(scene.at).unwrap();
-    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n".iter().copied();
-    stream.write_all(&head.collect::<Vec<_>>()).unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").unwrap();
     trickle(&stream, (0..2000).map(|_| b'x'));
     let (heard, took) = until_the_end(&mut stream, since);
     assert!(heard.starts_with("HTTP/1.1 504 "), "{heard:?}");

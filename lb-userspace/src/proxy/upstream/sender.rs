@@ -13,7 +13,10 @@ use tokio::{
     task::spawn_local,
 };
 
-use crate::proxy::{body::Outbound, local::Local};
+use crate::proxy::{
+    body::{Outbound, ROOM},
+    local::Local,
+};
 
 /// What requests are sent by.
 pub(in crate::proxy) enum Sender {
@@ -37,7 +40,8 @@ impl Sender {
             spawn_local(connection);
             return Ok(Self::Many(sender));
         }
-        let (sender, connection) = http1::Builder::new().handshake(io).await?;
+        // The head of an answer must fit, too.
+        let (sender, connection) = http1::Builder::new().max_buf_size(ROOM).handshake(io).await?;
         spawn_local(connection.with_upgrades());
         Ok(Self::One(sender))
     }
