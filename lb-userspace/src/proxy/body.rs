@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{answers::Answer, clock, io::Watch, upstream::Lease};
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
-/// hyper would go up to six times that, and to copy more at once saves nothing.
+/// hyper would go up to six times that, and to pass on more at once saves nothing.
 pub(super) const ROOM: usize = 64 << 10;
 
 /// An error of a body.
