@@ -21,7 +21,7 @@ fn scene(directory: &TempDir, server: &Server, pages: &[(u16, &str, &str)]) -> S
         })
         .collect();
     let listener = format!(
-        "error-pages = {{ {} }}\n[[listener.route]]\npath-prefix = \"/web\"\npool = \"web\"\n[[listener.route]]\npath = \"/own\"\nrespond = {{ status = 404, body = \"own\" }}\n[listener.client]\nhead-timeout = \"200ms\"",
+        "error-pages = {{ {} }}\n[[listener.route]]\npath-prefix = \"/web\"\npool = \"web\"\n[[listener.route]]\npath = \"/own\"\nrespond = {{ status = 404, body = \"own\" }}\n[listener.client]\nhead-timeout = \"1s\"",
         pages.join(", ")
     );
     Scene::new(&listener, &pool("web", &[server], "retries = 0"))
