@@ -9,7 +9,7 @@ use std::{
     os::fd::AsFd,
     panic,
     process::Command,
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -80,15 +80,17 @@ impl Netns {
 
     /// Does some work on a thread inside; sockets made there belong to the namespace.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let inside = || {
-            let path = format!("{DIRECTORY}/{}", self.name);
-            let handle = File::open(&path).with_context(|| path.clone())?;
-            move_into_link_name_space(handle.as_fd(), Some(LinkNameSpaceType::Network))
-                .with_context(|| format!("cannot enter {path}"))?;
-            work()
-        };
-        let ended = thread::scope(|scope| scope.spawn(inside).join());
+        let ended = thread::scope(|scope| scope.spawn(|| enter(&self.name, work)).join());
         ended.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+    }
+
+    /// Begins some work on a thread inside that goes on meanwhile.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> JoinHandle<Result<T>> {
+        let name = self.name.clone();
+        thread::spawn(move || enter(&name, work))
     }
 }
 
@@ -98,6 +100,15 @@ impl Drop for Netns {
             eprintln!("{error:#}");
         }
     }
+}
+
+/// Moves this thread into a namespace for good, and does some work.
+fn enter<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let path = format!("{DIRECTORY}/{name}");
+    let handle = File::open(&path).with_context(|| path.clone())?;
+    move_into_link_name_space(handle.as_fd(), Some(LinkNameSpaceType::Network))
+        .with_context(|| format!("cannot enter {path}"))?;
+    work()
 }
 
 /// Removes a namespace by its name.

@@ -5,11 +5,11 @@
 //! line, at three ports: HTTP/1.1, HTTP/2 without TLS, and either over TLS.
 
 pub(crate) mod authority;
-mod curl;
+pub(crate) mod curl;
 mod grpc;
 mod h2load;
 mod openssl;
-mod websocket;
+pub(crate) mod websocket;
 
 use std::{
     collections::BTreeMap,
