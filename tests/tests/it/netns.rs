@@ -39,6 +39,7 @@ mod scene;
 mod scheduling;
 mod sources;
 mod tables;
+mod timeouts;
 mod trace;
 mod transfers;
 mod ttl;

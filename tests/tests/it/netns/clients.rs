@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod curl;
 mod grpc;
 mod h2load;
+mod keys;
 mod openssl;
 pub(crate) mod websocket;
 
@@ -122,6 +123,7 @@ impl Site {
         listen {secure} ssl http2;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
+        ssl_protocols TLSv1.2 TLSv1.3;
         add_header X-Backend {name};
         location / {{ return 200 "name: {name}\n{told}"; }}
         location /first-is-late {{ {late} }}

@@ -9,7 +9,7 @@ use tests::{
 
 use super::{
     super::scene::{Network, Scene},
-    BOUND, EDGE, HTTPS, PLAIN, Site,
+    BOUND, EDGE, HTTPS, INSIDE, PLAIN, SECURE, Site,
     authority::Authority,
     pool, run, wants,
 };
@@ -20,6 +20,8 @@ const MODERN: u16 = 8445;
 /// Where clients must show a certificate, and where they may.
 const REQUIRED: u16 = 8446;
 const OPTIONAL: u16 = 8447;
+/// Where TLS is not ended, but passed on to the backend of the name.
+const PASSED: u16 = 8448;
 
 #[test]
 fn sessions_v4() {
@@ -36,6 +38,7 @@ fn sessions(family: Family) {
         names_get_their_certificates(scene, site)?;
         versions_are_agreed_on(scene, site)?;
         protocols_are_agreed_on(scene, site)?;
+        names_are_passed_on(scene, site)?;
         clients_show_who_they_are(scene, site)
     });
 }
@@ -63,6 +66,12 @@ fn config(network: &Network, site: &Site) -> Result<String> {
         listener("modern", MODERN, "least-version = \"1.3\""),
         listener("required", REQUIRED, &ca),
         listener("optional", OPTIONAL, &format!("{ca}client-certificate = \"optional\"")),
+        pool(network, "secure", SECURE, &[], ""),
+        site.listener(
+            "passed",
+            PASSED,
+            &format!("protocol = \"tls-passthrough\"\n[[listener.route]]\nhost = \"{INSIDE}\"\npool = \"secure\""),
+        ),
     ]
     .concat())
 }
@@ -148,6 +157,20 @@ fn protocols_are_agreed_on(scene: &Scene, site: &Site) -> Result<()> {
     let said = answered(scene, site, HTTPS, &[])?;
     ensure!(said.contains("No ALPN negotiated"), "{said}");
     refused(scene, site, HTTPS, &["-alpn", "spdy/3"], "alert no application protocol")
+}
+
+/// The certificate is that of the backend; who asks for another name, or for none, gets to none.
+fn names_are_passed_on(scene: &Scene, site: &Site) -> Result<()> {
+    let inside = ["-servername", INSIDE, "-verify_hostname", INSIDE];
+    for version in ["-tls1_2", "-tls1_3"] {
+        let args = [&[version][..], &inside].concat();
+        let said = answered(scene, site, PASSED, &args)?;
+        ensure!(said.contains("name: backend1"), "{said}");
+    }
+    for args in [&["-servername", EDGE][..], &["-noservername"]] {
+        refused(scene, site, PASSED, args, "no peer certificate available")?;
+    }
+    Ok(())
 }
 
 fn clients_show_who_they_are(scene: &Scene, site: &Site) -> Result<()> {
