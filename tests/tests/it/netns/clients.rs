@@ -116,6 +116,8 @@ impl Site {
         // Others get their answers late: the first second's worth of them is sent at once.
         let late = format!("limit_rate 1k; return 200 \"name: {name}\\n{}\";", "x".repeat(2048));
         let late = if n == 1 { late } else { format!("return 200 \"name: {name}\\n\";") };
+        // A body is read before it is passed on. Where nginx only returns something it throws bodies away, and
+        // takes who sends many of them in HTTP/2 for a flood.
         let server = format!(
             r#"    server {{
         listen {plain};
@@ -124,8 +126,10 @@ impl Site {
         ssl_certificate {certificate};
         ssl_certificate_key {key};
         ssl_protocols TLSv1.2 TLSv1.3;
+        client_body_buffer_size 64k;
         add_header X-Backend {name};
         location / {{ return 200 "name: {name}\n{told}"; }}
+        location ~ /body$ {{ rewrite ^ / break; proxy_pass http://{plain}; }}
         location /first-is-late {{ {late} }}
     }}
 "#

@@ -93,7 +93,10 @@ fn asked_and_told(
     flag: &str,
     (version, inside): (&str, &str),
 ) -> Result<()> {
-    let args = [flag, "-H", "X-One: 1", "-H", "Cookie: a=b", "--data", "twelve bytes"];
+    // In HTTP/2, curl 7.88 takes an answer that comes before it has sent the body for an error, whoever gives
+    // it; nginx does not wait for bodies that it does not need.
+    let body: &[&str] = if version == "2" { &[] } else { &["--data", "twelve bytes"] };
+    let args = [&[flag, "-X", "PUT", "-H", "X-One: 1", "-H", "Cookie: a=b"], body].concat();
     let answer = ask(scene, site, port, path, &args)?;
     ensure!(answer.status == "200", "{} {}", answer.head, answer.body);
     // curl tells the version of the answer, which for a request of HTTP/1.0 may be either.
@@ -106,10 +109,9 @@ fn asked_and_told(
     for (key, value) in [
         ("name", "backend1"),
         ("protocol", inside),
-        ("method", "POST"),
+        ("method", "PUT"),
         ("host", EDGE),
         ("uri", path),
-        ("length", "12"),
         ("cookie", "a=b"),
         ("x-one", "1"),
         ("x-forwarded-for", client.as_str()),
@@ -118,6 +120,7 @@ fn asked_and_told(
     ] {
         ensure!(told.get(key) == Some(&value), "{key} is not {value}: {told:?}");
     }
+    ensure!(body.is_empty() || told.get("length") == Some(&"12"), "{told:?}");
     ensure!(told.get("via").is_some_and(|via| via.ends_with(" shunt")), "{told:?}");
     Ok(())
 }

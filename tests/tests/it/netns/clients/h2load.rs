@@ -2,6 +2,8 @@
 //!
 //! Who got how many is read from the logs of the backends, so that our own counters are judged, too.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::topology::Family;
@@ -13,6 +15,8 @@ use super::{
 
 /// Requests of each run. They are made by several connections with several requests at a time.
 const REQUESTS: usize = 2000;
+/// Bytes of the body of a request that has one: more than a frame of HTTP/2 has.
+const BODY: usize = 20_000;
 const BACKENDS: u8 = 4;
 /// Weights of the backends of `round-robin` and `random`.
 const WEIGHTS: [u32; 4] = [1, 1, 2, 4];
@@ -47,8 +51,11 @@ fn protocols(network: &Network, site: &Site) -> Result<String> {
     Ok(site.pools(network) + &listeners)
 }
 
-/// Each protocol of clients to each of backends.
+/// Each protocol of clients to each of backends, without a body and with one.
 fn every_request_is_answered(scene: &mut Scene, site: &mut Site) -> Result<()> {
+    let body = site.authority.file("body");
+    fs::write(&body, "x".repeat(BODY))?;
+    let body = format!("--data={body}");
     for (port, flags, protocol) in [
         (HTTP, &["--h1"][..], "http/1.1"),
         (HTTP, &[], "h2c"),
@@ -56,12 +63,14 @@ fn every_request_is_answered(scene: &mut Scene, site: &mut Site) -> Result<()> {
         (HTTPS, &[], "h2"),
     ] {
         for (path, inside) in [("plain", "HTTP/1.1"), ("h2", "HTTP/2.0"), ("secure", "HTTP/2.0")] {
-            let path = format!("/{path}?{port}-{protocol}");
-            let said = load(scene, site, port, &path, flags)?;
-            let agreed = format!("Application protocol: {protocol}");
-            ensure!(said.contains(&agreed), "not `{agreed}`: {said}");
-            let counts = site.answered(&format!("{inside} GET {path} 200"), REQUESTS)?;
-            ensure!(counts.iter().all(|count| *count > REQUESTS / 4), "{path}: {counts:?}");
+            for (method, end, more) in [("GET", "", &[][..]), ("POST", "/body", &[body.as_str()])] {
+                let path = format!("/{path}{end}?{port}-{protocol}");
+                let said = load(scene, site, port, &path, &[flags, more].concat())?;
+                let agreed = format!("Application protocol: {protocol}");
+                ensure!(said.contains(&agreed), "not `{agreed}`: {said}");
+                let counts = site.answered(&format!("{inside} {method} {path} 200"), REQUESTS)?;
+                ensure!(counts.iter().all(|count| *count > REQUESTS / 4), "{path}: {counts:?}");
+            }
         }
     }
     Ok(())

@@ -87,8 +87,8 @@ const fn case(
     Case { what, path, args, lines }
 }
 
-/// A body to the first place, and to the next one if the status says so. In HTTP/2, curl 7.88 fails at the next
-/// request, also to others.
+/// A body to the first place, and to the next one if the status says so. In HTTP/2, curl 7.88 takes an answer that
+/// comes before it has sent the body for an error, whoever gives it.
 const FOLLOWED: &[&str] = &["--http1.1", "-L", "-d", "x"];
 
 #[rustfmt::skip]
