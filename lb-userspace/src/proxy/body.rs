@@ -1,5 +1,7 @@
 //! Bodies on their way: those of clients to backends, and all that clients get back.
 
+mod client;
+
 use std::{
     cell::Cell,
     pin::Pin,
@@ -12,6 +14,7 @@ use std::{
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub(super) use self::client::ClientBody;
 use super::{answers::Answer, clock, io::Watch, upstream::Lease};
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
@@ -66,12 +69,12 @@ pub(super) enum Outbound {
     /// There is none.
     Empty,
     /// The client sends it.
-    Client(Incoming, Rc<Progress>),
+    Client(ClientBody, Rc<Progress>),
 }
 
 impl Outbound {
     /// The body that a client sends, and how it comes on.
-    pub(super) fn new(body: Incoming) -> (Self, Rc<Progress>) {
+    pub(super) fn new(body: ClientBody) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress::default());
         progress.move_on();
         if body.is_end_stream() {

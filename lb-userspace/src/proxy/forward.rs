@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::{
     attempt::{Attempt, Lost},
-    body::{Inbound, Outbound},
+    body::{ClientBody, Inbound, Outbound},
     clock::{milliseconds, now},
     failure::{Failure, Fault},
     headers::{put_upgrade, strip_hop_by_hop, was_asked_for},
@@ -45,7 +45,7 @@ impl Forwarding<'_> {
     /// Gets an answer.
     pub(super) async fn run(
         mut self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
     ) -> Result<Response<Inbound>, Failure> {
         let settings = &self.pool.settings;
         let end = settings.total_timeout.map(|time| Instant::now() + time);

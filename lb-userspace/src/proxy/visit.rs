@@ -18,7 +18,7 @@ use hyper::{
 
 use self::target::Target;
 use super::{
-    body::{Answered, Inbound, Reply},
+    body::{Answered, ClientBody, Inbound, Reply},
     failure::Failure,
     forward::Forwarding,
     headers::{
@@ -73,7 +73,7 @@ impl Visit {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
-        let mut response = match self.routed(&listener, request).await {
+        let mut response = match self.routed(&listener, ClientBody::of(request)).await {
             Ok(response) => response,
             Err((status, text)) => error_page(&listener, status, text),
         };
@@ -99,7 +99,7 @@ impl Visit {
     async fn routed(
         &self,
         listener: &Listener,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
     ) -> Result<Response<Inbound>, Refused> {
         let target = Target::of(&request, self.watch.limits())?;
         let asked = Asked {
@@ -137,7 +137,7 @@ impl Visit {
         route: &Route,
         pool: &Arc<Pool>,
         target: &Target,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
     ) -> Result<Response<Inbound>, Refused> {
         let trailers = takes_trailers(request.headers());
         let protocols = strip_hop_by_hop(request.headers_mut());

@@ -142,3 +142,32 @@ fn an_answer_that_breaks_off_is_not_passed_on_as_whole() {
     _ = client.stream.read_to_end(&mut rest);
     assert_eq!(rest, b"half");
 }
+
+/// Where the answer does not wait for the body.
+const EARLY: &str = "[[listener.route]]\npath = \"/own\"\nrespond = 403\n";
+
+#[test]
+fn a_body_that_nobody_wants_is_read_and_the_connection_goes_on() {
+    let scene = Scene::new(EARLY, "");
+    let body = "x".repeat(LARGE / 4);
+    for (path, status) in [("/own", 403), ("/none", 404)] {
+        let mut client = scene.connect();
+        for _ in 0..2 {
+            let length = body.len();
+            let head =
+                format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+            assert_eq!(client.ask(&head).status, status, "the answer is there before the body");
+            client.send(&body);
+        }
+        assert_eq!(client.ask("GET /own HTTP/1.1\r\nHost: h\r\n\r\n").status, 403);
+    }
+}
+
+#[test]
+fn who_waits_to_send_a_body_is_not_asked_for_one_that_nobody_wants() {
+    let scene = Scene::new(EARLY, "");
+    let mut client = scene.connect();
+    let head = "POST /own HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    assert_eq!(client.ask(head).status, 403);
+    assert!(client.is_closed(), "what comes next could be the body or a request");
+}
