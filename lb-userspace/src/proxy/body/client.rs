@@ -15,7 +15,7 @@ use hyper::{
     body::{Body, Bytes, Frame, Incoming, SizeHint},
     header::EXPECT,
 };
-use tokio::{task::spawn_local, time::timeout};
+use tokio::{runtime::Handle, task::spawn_local, time::timeout};
 
 /// How long the rest of a body is read.
 const LINGERING: Duration = Duration::from_secs(5);
@@ -62,8 +62,10 @@ impl Body for ClientBody {
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        if let Some(body) = self.body.take().filter(|body| self.comes && !body.is_end_stream()) {
-            spawn_local(timeout(LINGERING, read_rest(body)));
+        // A worker that ends drops what it has outside of its run-time.
+        let read = self.comes && Handle::try_current().is_ok();
+        if let Some(body) = self.body.take().filter(|body| read && !body.is_end_stream()) {
+            spawn_local(async { timeout(LINGERING, read_rest(body)).await });
         }
     }
 }

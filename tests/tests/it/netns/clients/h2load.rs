@@ -47,6 +47,7 @@ fn protocols(network: &Network, site: &Site) -> Result<String> {
     let route =
         |name: &str| format!("[[listener.route]]\npath-prefix = \"/{name}\"\npool = \"{name}\"\n");
     let routes = ["plain", "h2", "secure"].map(route).concat();
+    let routes = routes + "[[listener.route]]\npath = \"/own\"\nrespond = 200\n";
     let listeners = site.listener("edge", HTTP, &routes) + &site.https("tls", HTTPS, &routes);
     Ok(site.pools(network) + &listeners)
 }
@@ -62,6 +63,8 @@ fn every_request_is_answered(scene: &mut Scene, site: &mut Site) -> Result<()> {
         (HTTPS, &["--h1"], "http/1.1"),
         (HTTPS, &[], "h2"),
     ] {
+        // Answered before the body is there.
+        load(scene, site, port, "/own", &[flags, &[body.as_str()]].concat())?;
         for (path, inside) in [("plain", "HTTP/1.1"), ("h2", "HTTP/2.0"), ("secure", "HTTP/2.0")] {
             for (method, end, more) in [("GET", "", &[][..]), ("POST", "/body", &[body.as_str()])] {
                 let path = format!("/{path}{end}?{port}-{protocol}");
