@@ -24,6 +24,11 @@ pub(crate) struct Args {
 /// Builds the benchmark with optimisation, and runs it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(&[Group::Build, Group::Bench])?;
+    // At layer 7 it is the daemon itself that is measured.
+    let daemon = Spec::words("cargo build --release --package lb-userspace --bin shunt");
+    if args.rest.first().is_some_and(|layer| layer == "l7") && !daemon.run()? {
+        return Ok(ExitCode::FAILURE);
+    }
     let bench = Spec::words("cargo run --release --package bench --").args(args.rest.clone());
     Ok(if bench.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

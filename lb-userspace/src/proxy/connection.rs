@@ -68,7 +68,6 @@ impl Arrival {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let _open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
-        let limits = listener.limits;
         // Small answers shall not wait for each other.
         _ = stream.set_nodelay(true);
         if !listener.protocol.reads_requests() {
@@ -80,20 +79,20 @@ impl Arrival {
         }
         let h2 = tokio::select! {
             // Who says nothing is no client of HTTP/2.
-            h2 = timeout(limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
+            h2 = timeout(listener.limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
             _ = self.ending.wait_for(|ending| *ending) => false,
         };
-        self.speak(listener, stream, Watch::new(h2, limits, begun)).await;
+        let watch = Arc::new(Watch::new(h2, listener.limits, begun));
+        self.speak(listener, stream, watch).await;
     }
 
     async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream) {
         let Some(tls) = listener.tls.clone() else { return };
-        let limits = listener.limits;
         let handshake = TlsAcceptor::from(tls).accept(stream);
-        match timeout(limits.handshake_timeout, handshake).await {
+        match timeout(listener.limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let watch = Watch::new(h2, limits, clock::now());
+                let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
                 self.speak(listener, stream, watch).await;
             }
             Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
@@ -102,8 +101,7 @@ impl Arrival {
     }
 
     /// Serves requests. What a connection needs for them is allocated apart, and given back while it rests.
-    async fn speak<S: Socket>(self, listener: Arc<Listener>, stream: S, watch: Watch) {
-        let watch = Arc::new(watch);
+    async fn speak<S: Socket>(self, listener: Arc<Listener>, stream: S, watch: Arc<Watch>) {
         let client = self.client.ip();
         let pages = Arc::clone(&listener.pages);
         let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
@@ -111,7 +109,8 @@ impl Arrival {
         if spoken.watch.is_multiplexed() {
             return Box::pin(spoken.h2(stream)).await;
         }
-        let mut io = ClientIo::new(stream, Arc::clone(&spoken.watch));
+        // It is moved about, and each place where it has been stays as large as it is.
+        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch)));
         while let Some(idle) = Box::pin(spoken.h1(io)).await {
             io = idle;
             if !rest(io.get_ref(), &spoken.watch, &mut spoken.ending).await {
@@ -146,7 +145,7 @@ impl Spoken {
     }
 
     /// Serves requests of HTTP/1 until the connection ends, or comes to rest and is given back.
-    async fn h1<S: Socket>(&mut self, io: ClientIo<S>) -> Option<ClientIo<S>> {
+    async fn h1<S: Socket>(&mut self, io: Box<ClientIo<S>>) -> Option<Box<ClientIo<S>>> {
         let limits = *self.watch.limits();
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http1::Builder::new();
@@ -168,7 +167,7 @@ impl Spoken {
             return Some(io);
         }
         if let Some(status) = self.watch.refusal() {
-            refuse(io.into_inner(), status, self.pages.get(status)).await;
+            refuse(io.get_mut(), status, self.pages.get(status)).await;
         }
         None
     }

@@ -63,8 +63,8 @@ impl<S> ClientIo<S> {
     }
 
     /// The socket itself.
-    pub(super) fn into_inner(self) -> S {
-        self.stream
+    pub(super) fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     /// Takes back what was read and is not used.

@@ -11,6 +11,7 @@ mod leaving;
 mod pages;
 mod passing;
 mod refusing;
+mod resting;
 mod secure;
 mod server;
 mod slow;

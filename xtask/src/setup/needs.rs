@@ -4,7 +4,7 @@ use super::{
     ebpf,
     install::{Failure, Installer, MINUTE},
     need::{
-        Group::{Bench, Demo, Lint, Test},
+        Group::{Bench, Build, Demo, Lint, Test},
         Need, Probe,
     },
 };
@@ -83,6 +83,7 @@ pub(super) fn all() -> Vec<Need> {
                 installer.run(&Spec::words(&install), 60 * MINUTE)
             },
         },
+        tool!("make", "make", "builds the allocator of the daemon", &[Build, Demo, Test]),
         tool!("ip", "iproute2", "namespaces and veth pairs", &[Bench, Demo, Test]),
         tool!("nsenter", "util-linux", "enters network namespaces", &[Bench, Demo, Test]),
         tool!(

@@ -66,8 +66,26 @@ fn who_takes_nothing_is_stuck_until_it_does() {
     assert_eq!(after(&watch, limit), Verdict::Stuck, "the end of an answer counts, too");
     assert!(!watch.is_idle());
     watch.wrote(&Poll::Ready(()));
-    assert!(matches!(after(&watch, HEAD * 2), Verdict::Later(_)));
+    assert_eq!(after(&watch, HEAD * 2), Verdict::Restful);
     assert!(watch.is_idle());
+}
+
+#[test]
+fn who_is_idle_comes_to_rest_and_is_stale_in_the_end() {
+    let (one, several) = (watch(false), watch(true));
+    for watch in [&one, &several] {
+        watch.asked();
+        watch.answered();
+        assert!(matches!(after(watch, Duration::from_millis(100)), Verdict::Later(_)));
+        assert_eq!(after(watch, KEEP_ALIVE), Verdict::Stale);
+    }
+    let second = Duration::from_secs(1);
+    assert_eq!(after(&one, second), Verdict::Restful);
+    assert!(matches!(after(&several, second), Verdict::Later(_)), "only HTTP/1 rests");
+    assert!(one.rest(now()) > KEEP_ALIVE - second);
+    assert_eq!(one.rest(now() + 2 * 75_000), Duration::ZERO);
+    one.heard();
+    assert!(matches!(after(&one, second), Verdict::Later(_)), "a head begins");
 }
 
 #[tokio::test]
