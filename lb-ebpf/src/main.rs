@@ -12,39 +12,30 @@ mod maps;
 mod new_flows;
 mod route;
 mod services;
+mod stages;
 mod tables;
+mod witness;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-use lb_common::{
-    abi::Verdict,
-    decide::{self, Step},
-    limits::Stage,
+use lb_common::decide;
+
+use crate::{
+    frame::XdpFrame,
+    stages::{stages, step},
+    tables::MapTables,
+    witness::Nobody,
 };
-
-use crate::{frame::XdpFrame, tables::Nobody};
-
-type MapTables<'a> = tables::MapTables<'a, Nobody>;
 
 /// Attached to every interface that packets for services, or replies of their backends, arrive on.
 #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]
 #[xdp]
 fn shunt(ctx: XdpContext) -> u32 {
     let mut frame = XdpFrame::<true>::new(&ctx);
-    step(&ctx, decide::process(&mut frame, &MapTables::new(&ctx)))
+    let tables = MapTables::<Nobody>::new(&ctx);
+    step::<Nobody>(&ctx, decide::process(&mut frame, &tables))
 }
 
-macro_rules! stages {
-    ($($name:ident: $stage:ident),+) => {$(
-        /// Called by the attached program, or the stage before.
-        #[xdp]
-        fn $name(ctx: XdpContext) -> u32 {
-            let mut frame = XdpFrame::<false>::new(&ctx);
-            step(&ctx, decide::go_on(Stage::$stage, &mut frame, &MapTables::new(&ctx)))
-        }
-    )+};
-}
-
-stages!(shunt_read: Read, shunt_balance: Balance, shunt_icmp: Icmp, shunt_refuse: Refuse);
+stages!(Nobody; shunt_read: Read, shunt_balance: Balance, shunt_icmp: Icmp, shunt_refuse: Refuse);
 
 /// Attached nowhere: test runs of it tell which backend a packet would go to.
 #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]
@@ -55,26 +46,8 @@ fn shunt_explain(ctx: XdpContext) -> u32 {
         return xdp_action::XDP_ABORTED;
     };
     // SAFETY: the pointer is into the map; the daemon runs this once at a time.
-    decide::explain(&frame, &MapTables::new(&ctx), unsafe { &mut *explanation });
+    decide::explain(&frame, &MapTables::<Nobody>::new(&ctx), unsafe { &mut *explanation });
     xdp_action::XDP_PASS
-}
-
-#[inline(always)]
-fn step(ctx: &XdpContext, step: Step) -> u32 {
-    match step {
-        Step::Done(verdict) => action(verdict),
-        Step::Next(stage) => maps::hand_over(ctx, stage),
-    }
-}
-
-#[inline(always)]
-fn action(verdict: Verdict) -> u32 {
-    match verdict {
-        Verdict::Pass => xdp_action::XDP_PASS,
-        Verdict::Drop => xdp_action::XDP_DROP,
-        Verdict::Transmit => xdp_action::XDP_TX,
-        Verdict::Redirect { ifindex } => maps::redirect(ifindex),
-    }
 }
 
 /// There is no panic path (a test reads the object to be sure); the compiler wants one named.

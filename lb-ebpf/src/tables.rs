@@ -21,7 +21,11 @@ use lb_common::{
     time,
 };
 
-use crate::{maps, new_flows, route, services, services::Key};
+use crate::{
+    maps, new_flows, route, services,
+    services::Key,
+    witness::{Nobody, Witness},
+};
 
 /// The tables as a packet sees them, and whoever is told what is counted.
 pub(crate) struct MapTables<'a, W = Nobody> {
@@ -35,22 +39,6 @@ impl<'a, W: Witness> MapTables<'a, W> {
         Self { ctx, witness: PhantomData }
     }
 }
-
-/// Is told what is counted.
-pub(crate) trait Witness {
-    /// A packet was counted.
-    #[inline(always)]
-    fn counted(_service: u32, _reason: Reason) {}
-
-    /// A packet was sent to a backend.
-    #[inline(always)]
-    fn sent_to(_backend: u32) {}
-}
-
-/// Nobody is told.
-pub(crate) struct Nobody;
-
-impl Witness for Nobody {}
 
 /// This CPU's memory of some kind for the packet at hand.
 pub(crate) struct CpuMemory<M>(*mut M);

@@ -21,19 +21,22 @@ mod notes;
 mod route;
 #[path = "../services.rs"]
 mod services;
+#[path = "../stages.rs"]
+mod stages;
 #[path = "../tables.rs"]
 mod tables;
+#[path = "../witness.rs"]
+mod witness;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-use lb_common::{
-    abi::Verdict,
-    decide::{self, Step},
-    limits::Stage,
+use aya_ebpf::{macros::xdp, programs::XdpContext};
+use lb_common::decide;
+
+use crate::{
+    frame::XdpFrame,
+    notes::Notes,
+    stages::{stages, step},
+    tables::MapTables,
 };
-
-use crate::{frame::XdpFrame, notes::Notes};
-
-type MapTables<'a> = tables::MapTables<'a, Notes>;
 
 /// Attached in the place of `shunt`.
 #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over")]
@@ -41,21 +44,12 @@ type MapTables<'a> = tables::MapTables<'a, Notes>;
 fn shunt_trace(ctx: XdpContext) -> u32 {
     notes::begin(&ctx);
     let mut frame = XdpFrame::<true>::new(&ctx);
-    step(&ctx, decide::process(&mut frame, &MapTables::new(&ctx)))
-}
-
-macro_rules! stages {
-    ($($name:ident: $stage:ident),+) => {$(
-        /// Called by the attached program, or the stage before.
-        #[xdp]
-        fn $name(ctx: XdpContext) -> u32 {
-            let mut frame = XdpFrame::<false>::new(&ctx);
-            step(&ctx, decide::go_on(Stage::$stage, &mut frame, &MapTables::new(&ctx)))
-        }
-    )+};
+    let tables = MapTables::<Notes>::new(&ctx);
+    step::<Notes>(&ctx, decide::process(&mut frame, &tables))
 }
 
 stages!(
+    Notes;
     shunt_trace_read: Read,
     shunt_trace_balance: Balance,
     shunt_trace_icmp: Icmp,
@@ -68,34 +62,6 @@ stages!(
 #[xdp]
 fn shunt_trace_end(ctx: XdpContext) -> u32 {
     notes::report(&ctx)
-}
-
-#[inline(always)]
-fn step(ctx: &XdpContext, step: Step) -> u32 {
-    match step {
-        Step::Done(verdict) => {
-            let action = action(verdict);
-            notes::end(ctx, action);
-            action
-        }
-        Step::Next(stage) => {
-            notes::hand_over(ctx, stage);
-            maps::hand_over(ctx, stage)
-        }
-    }
-}
-
-#[inline(always)]
-fn action(verdict: Verdict) -> u32 {
-    match verdict {
-        Verdict::Pass => xdp_action::XDP_PASS,
-        Verdict::Drop => xdp_action::XDP_DROP,
-        Verdict::Transmit => xdp_action::XDP_TX,
-        Verdict::Redirect { ifindex } => {
-            notes::leaves_by(ifindex);
-            maps::redirect(ifindex)
-        }
-    }
 }
 
 /// There is no panic path (a test reads the object to be sure); the compiler wants one named.

@@ -19,7 +19,7 @@ use lb_common::{
     wire::eth,
 };
 
-use crate::{maps, tables::Witness};
+use crate::{maps, witness::Witness};
 
 /// Which packets are wanted, and until when.
 #[btf_map]
@@ -41,7 +41,7 @@ static TRACE_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 #[btf_map]
 static TRACE_PROGRAMS: ProgramArray<{ END as usize + 1 }> = ProgramArray::new();
 
-/// Notes what is counted.
+/// Notes what becomes of a packet.
 pub(crate) struct Notes;
 
 impl Witness for Notes {
@@ -58,6 +58,31 @@ impl Witness for Notes {
             capture.record.backend = backend;
         }
     }
+
+    #[inline(always)]
+    fn leaves_by(ifindex: u32) {
+        if let Some(capture) = capture() {
+            capture.record.egress = ifindex;
+        }
+    }
+
+    /// Returns if nobody looks.
+    #[inline(always)]
+    fn decided(ctx: &XdpContext, action: u32) {
+        let Some(capture) = capture() else { return };
+        if capture.active != 0 {
+            capture.action = action;
+            // SAFETY: nothing here waits to be dropped.
+            unsafe { TRACE_PROGRAMS.tail_call(ctx, END) };
+        }
+    }
+
+    /// Goes on with the twin of the stage; returns if there is none.
+    #[inline(always)]
+    fn goes_on(ctx: &XdpContext, stage: Stage) {
+        // SAFETY: nothing here waits to be dropped.
+        unsafe { TRACE_PROGRAMS.tail_call(ctx, stage as u32) };
+    }
 }
 
 /// A packet arrives.
@@ -71,32 +96,6 @@ pub(crate) fn begin(ctx: &XdpContext) {
         let len = copy(ctx, &mut capture.record.before);
         #[expect(clippy::cast_possible_truncation, reason = "the context holds 32 bits")]
         capture.begin(now, ctx.ingress_ifindex() as u32, len);
-    }
-}
-
-/// Goes on with the twin of a stage; returns if there is none.
-#[inline(always)]
-pub(crate) fn hand_over(ctx: &XdpContext, stage: Stage) {
-    // SAFETY: nothing here waits to be dropped.
-    unsafe { TRACE_PROGRAMS.tail_call(ctx, stage as u32) };
-}
-
-/// The packet is about to be redirected.
-#[inline(always)]
-pub(crate) fn leaves_by(ifindex: u32) {
-    if let Some(capture) = capture() {
-        capture.record.egress = ifindex;
-    }
-}
-
-/// The packet was decided on. Returns if nobody looks.
-#[inline(always)]
-pub(crate) fn end(ctx: &XdpContext, action: u32) {
-    let Some(capture) = capture() else { return };
-    if capture.active != 0 {
-        capture.action = action;
-        // SAFETY: nothing here waits to be dropped.
-        unsafe { TRACE_PROGRAMS.tail_call(ctx, END) };
     }
 }
 

@@ -3,6 +3,16 @@
 //! Each test builds a network of its own; [`scene`] is what they share. Most exist for IPv4 and
 //! IPv6, some also for each forwarding mode.
 
+/// The same test in several forwarding modes and families: each has a name.
+macro_rules! modes {
+    ($check:ident: $($name:ident: $forward:literal, $family:ident;)+) => {$(
+        #[test]
+        fn $name() {
+            $check(Wants::new(Family::$family, $forward));
+        }
+    )+};
+}
+
 mod attaching;
 mod bystanders;
 mod changes;

@@ -18,7 +18,7 @@ fn who_rested_is_served_again() {
         thread::sleep(AT_REST);
     }
     // Two at once, and the second in pieces.
-    client.send(&format!("{ASK}GET / HTTP/1.1\r\n"));
+    client.send(format!("{ASK}GET / HTTP/1.1\r\n"));
     assert_eq!(client.answer().text(), "a");
     thread::sleep(AT_REST);
     client.send("Host: h\r\n\r\n");

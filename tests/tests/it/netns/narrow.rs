@@ -24,17 +24,6 @@ const TRANSFERS: usize = 16;
 const DATAGRAM: usize = 4_000;
 const BOUND: Duration = Duration::from_secs(10);
 
-macro_rules! modes {
-    ($check:ident: $($name:ident: $forward:literal, $family:ident;)+) => {
-        $(
-            #[test]
-            fn $name() {
-                $check(Wants::new(Family::$family, $forward));
-            }
-        )+
-    };
-}
-
 modes! {
     towards_backends:
     towards_backends_nat_v4: "nat", V4;

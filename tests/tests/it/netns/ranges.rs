@@ -18,17 +18,8 @@ use super::{
 const PORTS: [u16; 3] = [7000, 7042, 7099];
 const RANGE: &str = "7000-7099";
 
-/// One test for each mode and family.
-macro_rules! modes {
-    ($($name:ident: $forward:literal, $family:ident;)+) => {$(
-        #[test]
-        fn $name() {
-            in_mode(Wants::new(Family::$family, $forward));
-        }
-    )+};
-}
-
 modes! {
+    in_mode:
     nat_v4: "nat", V4;
     nat_v6: "nat", V6;
     full_nat_v4: "full-nat", V4;

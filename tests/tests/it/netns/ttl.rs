@@ -22,18 +22,8 @@ const BOUND: Duration = Duration::from_secs(5);
 /// Length of the header of ICMP, behind which the refused packet is quoted.
 const HEADER: usize = 8;
 
-macro_rules! modes {
-    ($($name:ident: $forward:literal, $family:ident;)+) => {
-        $(
-            #[test]
-            fn $name() {
-                the_sender_is_told(Wants::new(Family::$family, $forward));
-            }
-        )+
-    };
-}
-
 modes! {
+    the_sender_is_told:
     nat_v4: "nat", V4;
     nat_v6: "nat", V6;
     full_nat_v4: "full-nat", V4;
