@@ -20,17 +20,11 @@ mod samples;
 mod stage;
 mod targets;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use lb_common::limits::MAX_SOURCES;
 use tests::{
     interrupt,
     require::{self, Need},
-    sweep,
 };
 
 use self::{
@@ -43,28 +37,10 @@ use self::{
     samples::Samples,
     stage::Stage,
 };
-
-/// How a person makes the page of the documentation.
-const COMMAND: &str = "cargo xtask bench l4";
-/// Where it lies, in the workspace.
-const DOCS: &str = "docs/bench";
-
-/// Arguments of `bench l4`.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Fewer rounds, under two minutes; prints the results and leaves docs/bench alone
-    #[arg(long)]
-    quick: bool,
-    /// Write the results as JSON into this file, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write docs/bench even when quick
-    #[arg(long)]
-    write: bool,
-    /// Only make sure that every case handles every packet; measure nothing
-    #[arg(long, conflicts_with_all = ["quick", "json", "write"])]
-    smoke: bool,
-}
+use crate::{
+    machine,
+    output::{self, Args},
+};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -92,25 +68,13 @@ impl Effort {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut needs = require::network();
     needs.push(Need::Program("nft"));
-    let lacks = require::lacks(&needs);
-    if !lacks.is_empty() {
-        bail!("the benchmark cannot run here: {}", lacks.join("; "));
-    }
-    interrupt::listen();
-    sweep::once();
+    output::begin(&needs)?;
     let report = measure(Effort::of(args))?;
     if args.smoke {
         println!("{} cases: every packet was handled as it should be", report.rows.len());
         return Ok(());
     }
-    println!("{}", report.text());
-    if let Some(path) = &args.json {
-        write_json(&report, path)?;
-    }
-    if args.write || !args.quick {
-        write_docs(&report, Path::new(DOCS))?;
-    }
-    Ok(())
+    output::publish(&report, "l4", args)
 }
 
 fn measure(effort: Effort) -> Result<Report> {
@@ -140,7 +104,7 @@ fn measure(effort: Effort) -> Result<Report> {
     let rows = samples.rows();
     let targets = targets::targets(&rows, Some(memory));
     let setting = setting(effort, memory);
-    Ok(Report { rows, targets, machine: crate::machine::lines("of which one was used"), setting })
+    Ok(Report { rows, targets, machine: machine::lines("of which one was used"), setting })
 }
 
 fn progress(what: &str, round: usize, rounds: usize) -> Result<()> {
@@ -171,20 +135,4 @@ fn setting(effort: Effort, memory: Memory) -> Vec<String> {
             .to_owned(),
         report::memory_line(memory),
     ]
-}
-
-fn write_json(report: &Report, path: &Path) -> Result<()> {
-    let json = serde_json::to_string_pretty(&report.rows)?;
-    fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn write_docs(report: &Report, directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-    plot::draw(&report.rows, &FLOWS, &directory.join("l4.svg"))?;
-    write_json(report, &directory.join("l4.json"))?;
-    let page = directory.join("l4.md");
-    fs::write(&page, report.page(COMMAND, "l4.svg"))
-        .with_context(|| format!("cannot write {}", page.display()))?;
-    println!("written: {}", page.display());
-    Ok(())
 }

@@ -15,16 +15,10 @@ mod samples;
 mod stage;
 mod targets;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use tests::{
     interrupt,
     require::{self, Need},
-    sweep,
 };
 
 use self::{
@@ -34,31 +28,13 @@ use self::{
     samples::Samples,
     stage::Stage,
 };
-use crate::machine;
+use crate::{
+    machine,
+    output::{self, Args},
+};
 
-/// How a person makes the page of the documentation.
-const COMMAND: &str = "cargo xtask bench l7";
-/// Where it lies, in the workspace.
-const DOCS: &str = "docs/bench";
 /// Whose idle connections are measured.
 const IDLE: [Who; 3] = [Who::Shunt, Who::Nginx, Who::Haproxy];
-
-/// Arguments of `bench l7`.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Fewer rounds, under two minutes; prints the results and leaves docs/bench alone
-    #[arg(long)]
-    quick: bool,
-    /// Write the results as JSON into this file, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write docs/bench even when quick
-    #[arg(long)]
-    write: bool,
-    /// Only make sure that everybody answers every request; measure nothing
-    #[arg(long, conflicts_with_all = ["quick", "json", "write"])]
-    smoke: bool,
-}
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -85,25 +61,13 @@ impl Effort {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut needs = require::balancer();
     needs.extend(["nginx", "haproxy", "h2load"].map(Need::Program));
-    let lacks = require::lacks(&needs);
-    if !lacks.is_empty() {
-        bail!("the benchmark cannot run here: {}", lacks.join("; "));
-    }
-    interrupt::listen();
-    sweep::once();
+    output::begin(&needs)?;
     let report = measure(Effort::of(args))?;
     if args.smoke {
         println!("{} cases: every request was answered as it should be", report.rows.len());
         return Ok(());
     }
-    println!("{}", report.text());
-    if let Some(path) = &args.json {
-        write_json(&report, path)?;
-    }
-    if args.write || !args.quick {
-        write_docs(&report, Path::new(DOCS))?;
-    }
-    Ok(())
+    output::publish(&report, "l7", args)
 }
 
 fn measure(effort: Effort) -> Result<Report> {
@@ -155,20 +119,4 @@ fn setting(effort: Effort) -> Vec<String> {
             idle::room(Who::Haproxy, effort.idle)
         ),
     ]
-}
-
-fn write_json(report: &Report, path: &Path) -> Result<()> {
-    let json = serde_json::to_string_pretty(&report.rows)?;
-    fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn write_docs(report: &Report, directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-    plot::draw(&report.rows, &directory.join("l7.svg"))?;
-    write_json(report, &directory.join("l7.json"))?;
-    let page = directory.join("l7.md");
-    fs::write(&page, report.page(COMMAND, "l7.svg"))
-        .with_context(|| format!("cannot write {}", page.display()))?;
-    println!("written: {}", page.display());
-    Ok(())
 }

@@ -6,6 +6,7 @@
 mod l4;
 mod l7;
 mod machine;
+mod output;
 mod stats;
 mod tables;
 mod target;
@@ -24,9 +25,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Layer 4: cost per packet and packet rate, beside bare programs and the kernel
-    L4(l4::Args),
+    L4(output::Args),
     /// Layer 7: cost of requests, beside other proxies and layer 4
-    L7(l7::Args),
+    L7(output::Args),
 }
 
 fn main() -> ExitCode {

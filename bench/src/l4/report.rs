@@ -1,14 +1,18 @@
 //! The results as tables: for the terminal, and as a page.
 
+use std::path::Path;
+
+use anyhow::Result;
 use comfy_table::Table;
 
 use super::{
-    case::Who,
+    case::{FLOWS, Who},
     memory::Memory,
+    plot,
     samples::Row,
     targets::{flows_in_words, mebibytes},
 };
-use crate::{tables, target::Target};
+use crate::{output::Results, tables, target::Target};
 
 /// All that was found.
 pub(crate) struct Report {
@@ -22,15 +26,19 @@ pub(crate) struct Report {
 /// Columns of the results that hold numbers.
 const NUMBERS: [&str; 4] = ["ns", "over (ns)", "Mpps", "of bare"];
 
-impl Report {
-    /// For the terminal.
-    pub(crate) fn text(&self) -> String {
+impl Results for Report {
+    type Row = Row;
+
+    fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn text(&self) -> String {
         let sections = [("Results", self.results()), ("Targets", tables::promises(&self.targets))];
         tables::text(sections) + &tables::list(&self.machine) + &tables::list(&self.setting)
     }
 
-    /// The page of the documentation. `plot` is the file beside it.
-    pub(crate) fn page(&self, command: &str, plot: &str) -> String {
+    fn page(&self, command: &str, plot: &str) -> String {
         format!(
             "# What a packet costs\n\n\
              Made by `{command}`; how it is measured, and what the columns mean, is told in \
@@ -44,6 +52,12 @@ impl Report {
         )
     }
 
+    fn draw(&self, file: &Path) -> Result<()> {
+        plot::draw(&self.rows, &FLOWS, file)
+    }
+}
+
+impl Report {
     fn results(&self) -> Table {
         let mut table = tables::new(&["who", "mode", "family", "flows"], &NUMBERS);
         for row in &self.rows {

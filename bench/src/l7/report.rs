@@ -1,12 +1,16 @@
 //! The results as tables: for the terminal, and as a page.
 
+use std::path::Path;
+
+use anyhow::Result;
 use comfy_table::Table;
 
 use super::{
     case::{Case, Who, Work},
+    plot,
     samples::{Row, Samples},
 };
-use crate::{tables, target::Target};
+use crate::{output::Results, tables, target::Target};
 
 /// All that was found.
 pub(crate) struct Report {
@@ -89,9 +93,14 @@ impl Layer {
     }
 }
 
-impl Report {
-    /// For the terminal.
-    pub(crate) fn text(&self) -> String {
+impl Results for Report {
+    type Row = Row;
+
+    fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn text(&self) -> String {
         let sections = [
             ("Results", self.results()),
             ("Idle connections", self.idle()),
@@ -101,8 +110,7 @@ impl Report {
         tables::text(sections) + &tables::list(&self.machine) + &tables::list(&self.setting)
     }
 
-    /// The page of the documentation. `plot` is the file beside it.
-    pub(crate) fn page(&self, command: &str, plot: &str) -> String {
+    fn page(&self, command: &str, plot: &str) -> String {
         format!(
             "# What a request costs\n\n\
              Made by `{command}`; how it is measured, and what the columns mean, is told in \
@@ -122,6 +130,12 @@ impl Report {
         )
     }
 
+    fn draw(&self, file: &Path) -> Result<()> {
+        plot::draw(&self.rows, file)
+    }
+}
+
+impl Report {
     fn layers(&self) -> Table {
         let words = ["what stands between", "can tell apart", "TLS ends"];
         let mut table = tables::new(&words, &["kept connection (µs)", "connection each (µs)"]);

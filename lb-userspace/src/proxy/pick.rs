@@ -68,33 +68,55 @@ pub(super) async fn place(
     wish: Wish,
     tried: &[u64],
 ) -> Result<(usize, Place), Failure> {
+    match taken(worker, pool, wish, tried)? {
+        Some(taken) => Ok(taken),
+        None => queue(worker, pool, wish, tried).await,
+    }
+}
+
+/// A place that is free; none if all have their most.
+fn taken(
+    worker: &Worker,
+    pool: &Arc<Pool>,
+    wish: Wish,
+    tried: &[u64],
+) -> Result<Option<(usize, Place)>, Failure> {
+    loop {
+        let nth = match find(worker, pool, wish, tried) {
+            Found::Nothing => return Err(Failure::NoBackend { pool: pool.name.clone() }),
+            Found::Full => return Ok(None),
+            Found::Backend(nth) => nth,
+        };
+        let backend = pool.backends.get(nth);
+        let place = backend.and_then(|it| Place::take(it, &pool.shared, pool.most()));
+        // If not, another worker was faster.
+        if let Some(place) = place {
+            return Ok(Some((nth, place)));
+        }
+    }
+}
+
+/// Waits for a place.
+async fn queue(
+    worker: &Worker,
+    pool: &Arc<Pool>,
+    wish: Wish,
+    tried: &[u64],
+) -> Result<(usize, Place), Failure> {
     let settings = &pool.settings;
     let deadline = Instant::now() + settings.queue_timeout;
-    let mut ticket = None;
+    let _ticket = Ticket::take(&pool.shared, settings.queue)
+        .ok_or_else(|| Failure::QueueFull { pool: pool.name.clone(), queue: settings.queue })?;
     loop {
         let mut freed = pin!(pool.shared.freed.notified());
         // Who looks after it has queued up misses no place that becomes free.
         freed.as_mut().enable();
-        match find(worker, pool, wish, tried) {
-            Found::Nothing => return Err(Failure::NoBackend { pool: pool.name.clone() }),
-            Found::Backend(nth) => {
-                let backend = pool.backends.get(nth);
-                let place = backend.and_then(|it| Place::take(it, &pool.shared, pool.most()));
-                if let Some(place) = place {
-                    return Ok((nth, place));
-                }
-            }
-            Found::Full if ticket.is_none() => {
-                ticket = Some(Ticket::take(&pool.shared, settings.queue).ok_or_else(|| {
-                    Failure::QueueFull { pool: pool.name.clone(), queue: settings.queue }
-                })?);
-            }
-            Found::Full => {
-                let time = settings.queue_timeout;
-                let late = |_| Failure::QueueTimeout { pool: pool.name.clone(), time };
-                timeout_at(deadline, freed).await.map_err(late)?;
-            }
+        if let Some(taken) = taken(worker, pool, wish, tried)? {
+            return Ok(taken);
         }
+        let time = settings.queue_timeout;
+        let late = |_| Failure::QueueTimeout { pool: pool.name.clone(), time };
+        timeout_at(deadline, freed).await.map_err(late)?;
     }
 }
 

@@ -40,17 +40,24 @@ struct Idle {
 }
 
 impl Kept {
-    /// A connection that can be used at once, the last one used first.
+    /// A connection that can be used at once, the last one used first: those kept for longer need not be looked
+    /// at.
     pub(super) fn take(&mut self, backend: &BackendShared) -> Option<Sender> {
         let idle = self.by_backend.get_mut(&backend.id)?;
-        idle.retain(|idle| !idle.sender.is_closed());
-        let place = idle.iter().rposition(|idle| idle.sender.is_ready())?;
-        let found = idle.get_mut(place)?;
-        if let Some(sender) = found.sender.another() {
-            found.since = now();
-            return Some(sender);
+        let mut place = idle.len();
+        loop {
+            place = place.checked_sub(1)?;
+            let found = idle.get_mut(place)?;
+            if found.sender.is_closed() {
+                idle.remove(place);
+            } else if found.sender.is_ready() {
+                let Some(sender) = found.sender.another() else {
+                    return Some(idle.remove(place).sender);
+                };
+                found.since = now();
+                return Some(sender);
+            }
         }
-        Some(idle.remove(place).sender)
     }
 
     /// Keeps a connection for the next request.
@@ -59,6 +66,9 @@ impl Kept {
             return;
         }
         let idle = self.by_backend.entry(backend.id).or_default();
+        if idle.len() >= MOST_KEPT {
+            idle.retain(|idle| !idle.sender.is_closed());
+        }
         if idle.len() < MOST_KEPT {
             idle.push(Idle { sender, since: now(), backend: Arc::clone(backend) });
         }

@@ -149,7 +149,9 @@ impl Visit {
         let upgrade = protocols.map(|protocols| (protocols, hyper::upgrade::on(&mut request)));
         *request.uri_mut() = rewritten(route, target, request.uri())?;
         let headers = request.headers_mut();
-        if let Ok(host) = HeaderValue::try_from(target.host.as_str()) {
+        let is_given =
+            headers.get(HOST).is_some_and(|host| host.as_bytes() == target.host.as_bytes());
+        if !is_given && let Ok(host) = HeaderValue::try_from(target.host.as_str()) {
             headers.insert(HOST, host);
         }
         let scheme = if listener.tls.is_some() { "https" } else { "http" };
