@@ -163,8 +163,8 @@ impl Spoken {
         let parts = connection.into_parts()?;
         let mut io = parts.io.into_inner();
         if end == End::Rest {
-            io.unread(parts.read_buf);
-            return Some(io);
+            // What hyper has read and not understood as a message it must not see again as another.
+            return parts.read_buf.is_empty().then_some(io);
         }
         if let Some(status) = self.watch.refusal() {
             refuse(io.get_mut(), status, self.pages.get(status)).await;

@@ -16,7 +16,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::debug;
 
@@ -32,14 +31,12 @@ pub(super) struct ClientIo<S> {
     scanner: Option<Scanner>,
     /// Nothing more is read: the client was refused for what it sent.
     over: bool,
-    /// What was read already, and is to be read again.
-    again: Bytes,
 }
 
 impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
-        Self { stream, watch, scanner, over: false, again: Bytes::new() }
+        Self { stream, watch, scanner, over: false }
     }
 
     /// Takes back what begins with a fault, and refuses the client.
@@ -49,7 +46,9 @@ impl<S> ClientIo<S> {
         }
         let Some(scanner) = &mut self.scanner else { return };
         let arrived = buffer.filled().get(before..).unwrap_or_default();
-        if let Err(refused) = scanner.scan(arrived) {
+        let fault = scanner.scan(arrived);
+        self.watch.expects(!scanner.is_between());
+        if let Err(refused) = fault {
             debug!("a client is refused: {}", refused.fault);
             buffer.set_filled(before + refused.after);
             (self.scanner, self.over) = (None, true);
@@ -66,11 +65,6 @@ impl<S> ClientIo<S> {
     pub(super) fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
-
-    /// Takes back what was read and is not used.
-    pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.again = bytes;
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
@@ -80,11 +74,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.over {
-            return Poll::Ready(Ok(()));
-        }
-        if !self.again.is_empty() {
-            let length = self.again.len().min(buffer.remaining());
-            buffer.put_slice(&self.again.split_to(length));
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

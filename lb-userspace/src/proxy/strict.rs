@@ -102,7 +102,6 @@ impl Scanner {
     }
 
     /// Whether the client has sent a whole number of messages so far.
-    #[cfg(test)]
     pub(super) fn is_between(&self) -> bool {
         matches!(self.state, State::Between) && self.partial.is_empty()
     }

@@ -83,6 +83,9 @@ fn who_is_idle_comes_to_rest_and_is_stale_in_the_end() {
     assert_eq!(after(&one, second), Verdict::Restful);
     assert!(matches!(after(&several, second), Verdict::Later(_)), "only HTTP/1 rests");
     assert!(one.rest(now()) + second > KEEP_ALIVE);
+    one.expects(true);
+    assert!(matches!(after(&one, second), Verdict::Later(_)), "half a body is to come");
+    one.expects(false);
     assert_eq!(one.rest(now() + 2 * 75_000), Duration::ZERO);
     one.heard();
     assert!(matches!(after(&one, second), Verdict::Later(_)), "a head begins");

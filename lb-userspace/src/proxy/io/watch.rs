@@ -76,6 +76,8 @@ pub(in crate::proxy) struct Watch {
     refused: AtomicBool,
     /// What arrives from now on is not HTTP.
     tunnelled: AtomicBool,
+    /// Whether more of a message is to come. It may have been answered already.
+    incomplete: AtomicBool,
     refusal: Mutex<Refusal>,
 }
 
@@ -99,6 +101,7 @@ impl Watch {
             answers: multiplexed.then(Answers::default),
             refused: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
+            incomplete: AtomicBool::new(false),
             refusal: Mutex::default(),
         }
     }
@@ -132,6 +135,11 @@ impl Watch {
     /// Whether [`Self::tunnel`] was called.
     pub(super) fn is_tunnelled(&self) -> bool {
         self.tunnelled.load(Relaxed)
+    }
+
+    /// Notes whether more of a message is to come.
+    pub(super) fn expects(&self, more: bool) {
+        self.incomplete.store(more, Relaxed);
     }
 
     /// Whether there are several requests at one time.
@@ -185,9 +193,11 @@ impl Watch {
         };
         let age = now.saturating_sub(since);
         let idle = phase == Phase::Idle as u8 && verdict == Verdict::Stale;
+        // Who begins anew would take the rest of a body for a request.
+        let may_rest = idle && !self.is_multiplexed() && !self.incomplete.load(Relaxed);
         match milliseconds(limit).checked_sub(age) {
             None | Some(0) => verdict,
-            Some(_) if idle && !self.is_multiplexed() && age >= RESTLESS => Verdict::Restful,
+            Some(_) if may_rest && age >= RESTLESS => Verdict::Restful,
             Some(left) => Verdict::Later(Duration::from_millis(left).min(self.shortest())),
         }
     }

@@ -57,3 +57,23 @@ fn who_rests_for_too_long_is_let_go() {
     eventually("the idle one is let go", || idle.is_closed());
     assert_eq!(busy.ask(ASK).text(), "a");
 }
+
+/// Whoever began anew in the middle of a body would serve what the client never asked for.
+#[test]
+fn the_rest_of_a_body_is_no_request() {
+    let server = Server::named("a");
+    let early = "pool = \"web\"\n[[listener.route]]\npath = \"/early\"\nrespond = 204\n";
+    let scene = Scene::new(early, &pool("web", &[&server], ""));
+    let mut client = scene.connect();
+    let rest = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+    let length = 10 + rest.len();
+    client.send(format!(
+        "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n0123456789"
+    ));
+    assert_eq!(client.answer().status, 204);
+    thread::sleep(AT_REST);
+    client.send(rest);
+    assert_eq!(client.ask(ASK).text(), "a");
+    assert_eq!(server.requests(), 1);
+    assert!(server.last().starts_with("GET / "), "{}", server.last());
+}
