@@ -12,6 +12,11 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*sorted.get(half - 1)?, *upper))
 }
 
+/// To three digits behind the point: more would be noise.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
 /// Median of the distances from the median: how far off a typical measurement is.
 pub(crate) fn spread(values: &[f64]) -> Option<f64> {
     let middle = median(values)?;

@@ -10,6 +10,7 @@
 //! wait notices ([`interrupt`]). What a killed process left behind is removed by [`sweep`].
 #![forbid(unsafe_code)]
 
+pub mod accepting;
 pub mod blob;
 pub mod client;
 pub mod daemon;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::case::{Case, Who};
-use crate::stats::{median, spread};
+use crate::stats::{median, rounded, spread};
 
 /// The measurements of a case, one of each round.
 #[derive(Clone, Debug, Default)]
@@ -66,11 +66,6 @@ impl Samples {
         };
         self.0.iter().map(row).collect()
     }
-}
-
-/// To three digits behind the point: more would be noise.
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
     case::{Case, Who, Work},
     stage::Measured,
 };
-use crate::stats::median;
+use crate::stats::{median, rounded};
 
 /// The measurements of a case, one of each round, for a request.
 #[derive(Clone, Debug, Default)]
@@ -113,11 +113,6 @@ const fn without_tls(work: Work) -> Work {
 /// What two cases come to in each round.
 fn pairs(own: &[f64], others: &[f64], both: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     own.iter().zip(others).map(|(own, other)| both(*own, *other)).collect()
-}
-
-/// To three digits behind the point: more would be noise.
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

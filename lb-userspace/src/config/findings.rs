@@ -1,10 +1,15 @@
 //! Collects problems while a file is read.
 
+use std::path::PathBuf;
+
+use toml_span::Spanned;
+
 use super::{
     error::{ConfigError, ConfigErrors},
     files::NamedFile,
     position::Lines,
 };
+use crate::model::listener::CertificateFiles;
 
 /// The problems found so far, and what is needed to say where they are.
 pub(super) struct Findings<'t> {
@@ -31,9 +36,30 @@ impl<'t> Findings<'t> {
         });
     }
 
-    /// Notes a file that is named, for who wants to look at those.
-    pub(super) fn names(&mut self, file: NamedFile) {
-        self.files.push(file);
+    /// Notes a file of certificates that are trusted, for who wants to look at files.
+    pub(super) fn names_trusted(&mut self, path: Spanned<PathBuf>) -> PathBuf {
+        let value = path.value.clone();
+        self.files.push(NamedFile::Trusted(path));
+        value
+    }
+
+    /// Notes the files of a certificate and its key.
+    pub(super) fn names_pair(
+        &mut self,
+        certificate: Spanned<PathBuf>,
+        key: Spanned<PathBuf>,
+    ) -> CertificateFiles {
+        let files =
+            CertificateFiles { certificate: certificate.value.clone(), key: key.value.clone() };
+        self.files.push(NamedFile::Pair(certificate, key));
+        files
+    }
+
+    /// Notes the file of a page.
+    pub(super) fn names_page(&mut self, path: Spanned<PathBuf>) -> PathBuf {
+        let value = path.value.clone();
+        self.files.push(NamedFile::Page(path));
+        value
     }
 
     /// Adds what is wrong with the files that are named.

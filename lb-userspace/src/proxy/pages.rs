@@ -34,16 +34,18 @@ impl Pages {
         self.by_status.get(&status.as_u16())
     }
 
-    /// Their successors, if a file has changed.
-    pub(super) fn reload(&self) -> Option<Result<Self, PageError>> {
-        (stamps(&self.settings) != self.stamps).then(|| Self::new(&self.settings))
-    }
-
-    /// The same with what the files look like now, for when they cannot be used: they are not tried again until
-    /// they change again.
-    pub(super) fn seen(&self) -> Self {
-        let (by_status, settings) = (self.by_status.clone(), self.settings.clone());
-        Self { by_status, stamps: stamps(&settings), settings }
+    /// Their successors, if a file has changed. If they cannot be used, the reason, and the same with what the files
+    /// looked like before they were read: they are not tried again until they change again.
+    pub(super) fn reload(&self) -> Option<Result<Self, (PageError, Self)>> {
+        let stamps = stamps(&self.settings);
+        if stamps == self.stamps {
+            return None;
+        }
+        let same = |error| {
+            let (by_status, settings) = (self.by_status.clone(), self.settings.clone());
+            (error, Self { by_status, settings, stamps })
+        };
+        Some(Self::new(&self.settings).map_err(same))
     }
 }
 

@@ -1,12 +1,9 @@
 //! `[pool.health]`: how the backends of a pool are probed.
 
-use std::path::PathBuf;
-
 use super::daemon::absolute_path;
 use crate::{
     config::{
         field::Field,
-        files::NamedFile,
         findings::Findings,
         reader::Section,
         vocabulary::{HEALTH, HEALTH_LATER},
@@ -42,11 +39,7 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Option
         Kind::Http => Probe::Http(request(section, findings)),
         Kind::Https => {
             let ca = section.get("ca").and_then(|field| field.parsed(absolute_path, findings));
-            let ca: Option<PathBuf> = ca.map(|path| {
-                let value = path.value.clone();
-                findings.names(NamedFile::Trusted(path));
-                value
-            });
+            let ca = ca.map(|path| findings.names_trusted(path));
             Probe::Https(HttpsProbe { request: request(section, findings), ca })
         }
     };

@@ -6,13 +6,12 @@ use rustls::pki_types::ServerName;
 
 use crate::{
     config::{
-        files::NamedFile, findings::Findings, reader::Section, sections::daemon::absolute_path,
+        findings::Findings, reader::Section, sections::daemon::absolute_path,
         vocabulary::layer7::HTTP_TLS,
     },
     model::{
         Upstream,
         duration::{DurationError, duration_within},
-        listener::CertificateFiles,
         names::ValueError,
         upstream::{Balance, HashKey, Speaks, UpstreamTls},
     },
@@ -97,16 +96,9 @@ fn tls(section: &Section<'_>, findings: &mut Findings<'_>) -> UpstreamTls {
     if section.has("certificate") != section.has("key") {
         findings.add(section.start(), "`certificate` and `key` belong together; give both or none");
     }
-    let own = certificate.zip(key).map(|(certificate, key)| {
-        let (path, key_path) = (certificate.value.clone(), key.value.clone());
-        findings.names(NamedFile::Pair(certificate, key));
-        CertificateFiles { certificate: path, key: key_path }
-    });
-    let ca = ca.map(|path| {
-        let value = path.value.clone();
-        findings.names(NamedFile::Trusted(path));
-        value
-    });
+    let own = certificate.zip(key);
+    let own = own.map(|(certificate, key)| findings.names_pair(certificate, key));
+    let ca = ca.map(|path| findings.names_trusted(path));
     UpstreamTls { ca, name: name.map(|name| name.value), own }
 }
 

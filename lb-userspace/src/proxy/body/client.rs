@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::BodyExt;
 use hyper::{
     Request, Version,
     body::{Body, Bytes, Frame, Incoming, SizeHint},
@@ -71,6 +72,5 @@ impl Drop for ClientBody {
 }
 
 async fn read_rest(mut body: Incoming) {
-    let mut body = Pin::new(&mut body);
-    while let Some(Ok(_)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+    while let Some(Ok(_)) = body.frame().await {}
 }

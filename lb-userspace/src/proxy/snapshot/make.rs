@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     net::SocketAddr,
     sync::{
         Arc,
@@ -74,16 +75,16 @@ impl Maker {
         for (name, pool) in &desired.pools {
             let Some(settings) = &pool.http.tls else { continue };
             let speaks = pool.http.speaks;
-            let same =
-                self.made.origins.get(name).filter(|present| present.is_of(settings, speaks));
-            let origin = match same {
-                Some(present) => Arc::clone(present),
-                None => Arc::new(
+            let present = self.made.origins.get(name);
+            let origin = kept(
+                present,
+                |it| it.is_of(settings, speaks),
+                || {
                     Originator::new(settings, speaks)
-                        .map_err(|source| ProxyError::Upstream { pool: name.clone(), source })?,
-                ),
-            };
-            all.insert(name.clone(), origin);
+                        .map_err(|source| ProxyError::Upstream { pool: name.clone(), source })
+                },
+            );
+            all.insert(name.clone(), origin?);
         }
         Ok(all)
     }
@@ -92,12 +93,9 @@ impl Maker {
     fn rules(&self, desired: &Desired) -> Result<AllRules, ProxyError> {
         let mut all = AllRules::new();
         for (name, listener) in &desired.listeners {
-            let same = self.made.rules.get(name).filter(|rules| rules.routes == listener.routes);
-            let rules = match same {
-                Some(rules) => Arc::clone(rules),
-                None => Arc::new(Rules::new(name, &listener.routes)?),
-            };
-            all.insert(name.clone(), rules);
+            let (present, routes) = (self.made.rules.get(name), &listener.routes);
+            let rules = kept(present, |it| it.routes == *routes, || Rules::new(name, routes));
+            all.insert(name.clone(), rules?);
         }
         Ok(all)
     }
@@ -107,15 +105,15 @@ impl Maker {
         let mut all = AllPages::new();
         for (name, listener) in &desired.listeners {
             let settings = &listener.error_pages;
-            let same = self.made.pages.get(name).filter(|present| present.is_of(settings));
-            let pages = match same {
-                Some(present) => Arc::clone(present),
-                None => Arc::new(
+            let pages = kept(
+                self.made.pages.get(name),
+                |it| it.is_of(settings),
+                || {
                     Pages::new(settings)
-                        .map_err(|source| ProxyError::Page { listener: name.clone(), source })?,
-                ),
-            };
-            all.insert(name.clone(), pages);
+                        .map_err(|source| ProxyError::Page { listener: name.clone(), source })
+                },
+            );
+            all.insert(name.clone(), pages?);
         }
         Ok(all)
     }
@@ -125,51 +123,24 @@ impl Maker {
         let mut all = AllTls::new();
         for (name, listener) in &desired.listeners {
             let Some(settings) = &listener.tls else { continue };
-            let same = self.made.tls.get(name).filter(|present| present.is_of(settings));
-            let terminator = match same {
-                Some(present) => Arc::clone(present),
-                None => Arc::new(
+            let terminator = kept(
+                self.made.tls.get(name),
+                |it| it.is_of(settings),
+                || {
                     Terminator::new(settings)
-                        .map_err(|source| ProxyError::Tls { listener: name.clone(), source })?,
-                ),
-            };
-            all.insert(name.clone(), terminator);
+                        .map_err(|source| ProxyError::Tls { listener: name.clone(), source })
+                },
+            );
+            all.insert(name.clone(), terminator?);
         }
         Ok(all)
     }
 
     /// Reads certificates and pages again whose files have changed. Says whether any has, and logs what cannot be used.
     pub(in crate::proxy) fn reload(&mut self) -> bool {
-        let mut any = false;
-        for (name, terminator) in &mut self.made.tls {
-            match terminator.reload() {
-                None => {}
-                Some(Ok(next)) => {
-                    info!("listener {name}: certificates read again");
-                    *terminator = Arc::new(next);
-                    any = true;
-                }
-                Some(Err((error, same))) => {
-                    warn!("listener {name} goes on with the certificates it had: {error}");
-                    *terminator = Arc::new(same);
-                }
-            }
-        }
-        for (name, pages) in &mut self.made.pages {
-            match pages.reload() {
-                None => {}
-                Some(Ok(next)) => {
-                    info!("listener {name}: error pages read again");
-                    *pages = Arc::new(next);
-                    any = true;
-                }
-                Some(Err(error)) => {
-                    warn!("listener {name} goes on with the error pages it had: {error}");
-                    *pages = Arc::new(pages.seen());
-                }
-            }
-        }
-        any
+        let certificates = renew(&mut self.made.tls, "certificates", Terminator::reload);
+        let pages = renew(&mut self.made.pages, "error pages", Pages::reload);
+        certificates || pages
     }
 
     /// What was made of routes and files.
@@ -301,4 +272,41 @@ impl Rules {
         let hits = routes.iter().map(|_| AtomicU64::new(0)).collect();
         Ok(Self { routes: routes.to_vec(), table, pools, targets, hits })
     }
+}
+
+/// What there is, if it is still the same, or else what is made in its place.
+fn kept<T, E>(
+    present: Option<&Arc<T>>,
+    is_same: impl FnOnce(&T) -> bool,
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<Arc<T>, E> {
+    match present.filter(|it| is_same(it)) {
+        Some(present) => Ok(Arc::clone(present)),
+        None => make().map(Arc::new),
+    }
+}
+
+/// Puts successors in the place of what was read from files that have changed. Says whether there are any, and
+/// logs what cannot be used.
+fn renew<T, E: Display>(
+    all: &mut BTreeMap<Name, Arc<T>>,
+    what: &str,
+    reload: impl Fn(&T) -> Option<Result<T, (E, T)>>,
+) -> bool {
+    let mut any = false;
+    for (name, present) in all {
+        match reload(present) {
+            None => {}
+            Some(Ok(next)) => {
+                info!("listener {name}: {what} read again");
+                *present = Arc::new(next);
+                any = true;
+            }
+            Some(Err((error, same))) => {
+                warn!("listener {name} goes on with the {what} it had: {error}");
+                *present = Arc::new(same);
+            }
+        }
+    }
+    any
 }

@@ -21,7 +21,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::generate_simple_self_signed;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
@@ -135,6 +135,11 @@ fn trailers_pass_from_end_to_end() {
 fn tls_server(directory: &Path, name: &str) -> Server {
     let made = generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     fs::write(directory.join("ca.pem"), made.cert.pem()).unwrap();
+    server(Some(config(&made, &["h2"])))
+}
+
+/// What a server with a certificate offers.
+fn config(made: &CertifiedKey<KeyPair>, protocols: &[&str]) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -142,23 +147,15 @@ fn tls_server(directory: &Path, name: &str) -> Server {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    server(Some(Arc::new(config)))
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
 }
 
 /// Speaks HTTP/2 with who offers it, and otherwise changes the protocol at once.
 #[test]
 fn a_change_of_protocol_is_asked_for_in_http_1_where_each_backend_chooses() {
     let made = generate_simple_self_signed(vec!["app.example.org".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let server = either(Arc::new(config));
+    let server = either(config(&made, &["h2", "http/1.1"]));
     let scene = scene(&server, "tls = { verify = false }");
     assert_eq!(scene.get("/").text(), "https://www.example.org/ HTTP/2.0 te= 0");
     let mut client = scene.connect();

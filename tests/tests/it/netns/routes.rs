@@ -79,6 +79,15 @@ pub(super) struct Case {
     lines: &'static [&'static str],
 }
 
+const fn case(
+    what: &'static str,
+    path: &'static str,
+    args: &'static [&'static str],
+    lines: &'static [&'static str],
+) -> Case {
+    Case { what, path, args, lines }
+}
+
 fn all(scene: &Scene, site: &Site, cases: &[Case]) -> Result<()> {
     for case in cases {
         for version in VERSIONS {

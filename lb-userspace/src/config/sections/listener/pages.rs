@@ -6,10 +6,7 @@ use thiserror::Error;
 
 use super::conditions::Reported;
 use crate::{
-    config::{
-        field::Field, files::NamedFile, findings::Findings, reader::Section,
-        sections::daemon::absolute_path,
-    },
+    config::{field::Field, findings::Findings, reader::Section, sections::daemon::absolute_path},
     model::ListenerProtocol,
 };
 
@@ -41,8 +38,7 @@ pub(super) fn read(
         let path = Field { key: "error-pages", value, example: field.example };
         match (status, path.parsed(absolute_path, findings)) {
             (Ok(status), Some(path)) => {
-                pages.insert(status, path.value.clone());
-                findings.names(NamedFile::Page(path));
+                pages.insert(status, findings.names_page(path));
             }
             _ => all_right = false,
         }

@@ -3,7 +3,6 @@
 use super::conditions::Reported;
 use crate::{
     config::{
-        files::NamedFile,
         findings::Findings,
         reader::Section,
         sections::daemon::absolute_path,
@@ -56,11 +55,7 @@ fn settings(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<Tls> {
         .get("unknown-names")
         .map_or(Some(false), |field| field.choice(&UNKNOWN, &[], findings));
     let client_ca = section.get("client-ca").and_then(|it| it.parsed(absolute_path, findings));
-    let client_ca = client_ca.map(|path| {
-        let value = path.value.clone();
-        findings.names(NamedFile::Trusted(path));
-        value
-    });
+    let client_ca = client_ca.map(|path| findings.names_trusted(path));
     let client_certificate = section
         .get("client-certificate")
         .map_or(Some(ClientCertificate::default()), |field| field.choice(&CLIENTS, &[], findings));
@@ -94,11 +89,7 @@ fn certificates(
         entry.refuse_others(findings);
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
-                read.push(CertificateFiles {
-                    certificate: certificate.value.clone(),
-                    key: key.value.clone(),
-                });
-                findings.names(NamedFile::Pair(certificate, key));
+                read.push(findings.names_pair(certificate, key));
             }
             _ => all_right = false,
         }

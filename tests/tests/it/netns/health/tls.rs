@@ -2,61 +2,29 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
-use rustix::net::{Shutdown, shutdown};
+use anyhow::Result;
 use rustls::{ServerConfig, ServerConnection, Stream, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
-use tests::netns::Netns;
+use tests::{accepting::Accepting, netns::Netns};
 
 /// How long a client may be silent.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Dropping it ends it.
 pub(super) struct TlsServer {
-    listener: TcpListener,
-    stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: Accepting,
 }
 
 impl TlsServer {
     pub(super) fn start(netns: &Netns, address: SocketAddr) -> Result<Self> {
-        let listener = netns.enter(|| {
-            TcpListener::bind(address)
-                .with_context(|| format!("{}: cannot listen on {address}", netns.name()))
-        })?;
-        let (config, stopped) = (config()?, Arc::new(AtomicBool::new(false)));
-        let thread = {
-            let (listener, stopped) = (listener.try_clone()?, Arc::clone(&stopped));
-            thread::spawn(move || {
-                while !stopped.load(Ordering::Relaxed) {
-                    match listener.accept() {
-                        // The prober tells what went wrong.
-                        Ok((stream, _)) => _ = answer(stream, &config),
-                        Err(_) => thread::sleep(Duration::from_millis(1)),
-                    }
-                }
-            })
-        };
-        Ok(Self { listener, stopped, thread: Some(thread) })
-    }
-}
-
-impl Drop for TlsServer {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
-        _ = shutdown(&self.listener, Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
-        }
+        let config = config()?;
+        // The prober tells what went wrong.
+        let serve = move |stream| _ = answer(stream, &config);
+        Ok(Self { _accepting: Accepting::start(netns, address, serve)? })
     }
 }
 

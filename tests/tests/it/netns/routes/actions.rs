@@ -7,7 +7,7 @@ use super::{
         clients::{EDGE, HTTP, Site},
         scene::Scene,
     },
-    Case,
+    Case, case,
 };
 
 /// Weights of the pools of `/split`.
@@ -77,15 +77,6 @@ set-response-headers = { x-backend = "hidden", x-new = "1" }
 add-response-headers = { vary = "origin" }
 remove-response-headers = "server"
 "#;
-
-const fn case(
-    what: &'static str,
-    path: &'static str,
-    args: &'static [&'static str],
-    lines: &'static [&'static str],
-) -> Case {
-    Case { what, path, args, lines }
-}
 
 /// A body to the first place, and to the next one if the status says so. In HTTP/2, curl 7.88 takes an answer that
 /// comes before it has sent the body for an error, whoever gives it.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use super::Case;
+use super::{Case, case};
 
 /// Routes by name: their conditions.
 const ROUTES: &[(&str, &str)] = &[
@@ -42,15 +42,6 @@ pub(super) fn routes(client: IpAddr) -> String {
         _ = write!(text, "[[listener.route]]\n{conditions}\npool = \"second\"\n{told}\n");
     }
     text
-}
-
-const fn case(
-    what: &'static str,
-    path: &'static str,
-    args: &'static [&'static str],
-    lines: &'static [&'static str],
-) -> Case {
-    Case { what, path, args, lines }
 }
 
 /// The pool that the listener names gets what no route takes.

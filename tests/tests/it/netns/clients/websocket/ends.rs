@@ -2,22 +2,18 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
-use rustix::net::{Shutdown, shutdown};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::aws_lc_rs,
     pki_types::ServerName,
 };
-use tests::netns::Netns;
+use tests::{accepting::Accepting, netns::Netns};
 use tungstenite::{
     ClientRequestBuilder, Message, WebSocket, accept_hdr,
     handshake::server::{ErrorResponse, Request, Response},
@@ -34,44 +30,19 @@ pub(crate) const LEAVE: &str = "leave";
 
 /// A server; dropping it ends it.
 pub(crate) struct Server {
-    listener: TcpListener,
-    stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: Accepting,
 }
 
 impl Server {
     /// One that gives its name in a header of its handshake.
     pub(crate) fn start(netns: &Netns, address: SocketAddr, name: &str) -> Result<Self> {
-        let listener = netns.enter(|| {
-            TcpListener::bind(address)
-                .with_context(|| format!("{}: cannot listen on {address}", netns.name()))
-        })?;
-        let (stopped, name) = (Arc::new(AtomicBool::new(false)), HeaderValue::from_str(name)?);
-        let thread = {
-            let (listener, stopped) = (listener.try_clone()?, Arc::clone(&stopped));
-            thread::spawn(move || {
-                while !stopped.load(Ordering::Relaxed) {
-                    let name = name.clone();
-                    match listener.accept() {
-                        // The client's end of a broken connection tells more than ours.
-                        Ok((stream, _)) => _ = thread::spawn(move || serve(stream, name)),
-                        Err(_) => thread::sleep(Duration::from_millis(1)),
-                    }
-                }
-            })
+        let name = HeaderValue::from_str(name)?;
+        let serve = move |stream| {
+            let name = name.clone();
+            // The client's end of a broken connection tells more than ours.
+            thread::spawn(move || _ = serve(stream, name));
         };
-        Ok(Self { listener, stopped, thread: Some(thread) })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
-        _ = shutdown(&self.listener, Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
-        }
+        Ok(Self { _accepting: Accepting::start(netns, address, serve)? })
     }
 }
 
