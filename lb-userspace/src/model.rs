@@ -38,7 +38,7 @@ pub use self::{
     limit::FlowLimit,
     listener::{Listener, ListenerProtocol},
     names::{Name, Protocol, Weight},
-    prefix::Prefix,
+    prefix::{Prefix, PrefixSet},
     request::RequestQuery,
     route::{Action, Route},
     service::{Affinity, Forward, NoBackend, Scheduler, Service, Tracking, Udp},

@@ -2,13 +2,17 @@
 
 mod client;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
 pub use self::client::ClientLimits;
 use super::{
-    Desired, Name, Route,
+    Desired, Name, Prefix, Route,
     names::{ValueError, unusable},
 };
 
@@ -27,6 +31,8 @@ pub struct Listener {
     pub client: ClientLimits,
     /// Pages for answers of our own that are errors, by their status.
     pub error_pages: BTreeMap<u16, PathBuf>,
+    /// Who is believed when it says whom it speaks for.
+    pub trusted_proxies: BTreeSet<Prefix>,
 }
 
 /// What is spoken on a listener.

@@ -1,10 +1,13 @@
 //! Prefixes of addresses that something may come from.
 
+mod set;
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::set::PrefixSet;
 use super::source::masked;
 
 /// An address with the number of its bits that count.

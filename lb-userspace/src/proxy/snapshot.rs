@@ -20,7 +20,7 @@ use super::{
     table::Table,
     tls::Originator,
 };
-use crate::model::{ListenerProtocol, Name, Route, Upstream, listener::ClientLimits};
+use crate::model::{ListenerProtocol, Name, PrefixSet, Route, Upstream, listener::ClientLimits};
 
 /// Everything, by the numbers of the listeners.
 #[derive(Debug, Default)]
@@ -50,6 +50,9 @@ pub(super) struct Listener {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: ClientLimits,
     pub(super) pages: Arc<Pages>,
+    /// Who is believed when it says whom it speaks for.
+    #[expect(dead_code, reason = "nothing that they say is read yet")]
+    pub(super) trusted: PrefixSet,
 }
 
 impl Listener {

@@ -8,7 +8,8 @@ use std::{
 use super::{Edit, difference};
 use crate::model::{
     Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
-    PortRange, Route, Rule, Scheduler, Service, Tracking, Udp, duration, listener::ClientLimits,
+    PortRange, Prefix, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
+    listener::ClientLimits,
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -49,6 +50,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 lines.push(format!("+ listener {name}: {}", listener(new)));
                 describe_client(name, &ClientLimits::default(), &new.client, &mut lines);
                 describe_pages(name, &BTreeMap::new(), &new.error_pages, &mut lines);
+                describe_proxies(name, &BTreeSet::new(), &new.trusted_proxies, &mut lines);
                 describe_routes(name, &[], &new.routes, &mut lines);
             }
             Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
@@ -62,6 +64,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 }
                 describe_client(name, &old.client, &new.client, &mut lines);
                 describe_pages(name, &old.error_pages, &new.error_pages, &mut lines);
+                describe_proxies(name, &old.trusted_proxies, &new.trusted_proxies, &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
             }
         }
@@ -99,6 +102,18 @@ fn describe_pages(
             }
         });
     }
+}
+
+fn describe_proxies(
+    name: &Name,
+    before: &BTreeSet<Prefix>,
+    after: &BTreeSet<Prefix>,
+    lines: &mut Vec<String>,
+) {
+    let gone = before.difference(after);
+    lines.extend(gone.map(|prefix| format!("- trusted proxies of {name}: {prefix}")));
+    let new = after.difference(before);
+    lines.extend(new.map(|prefix| format!("+ trusted proxies of {name}: {prefix}")));
 }
 
 /// Routes that are only in one of two lists. Their order is told by a line of its own.

@@ -5,6 +5,7 @@ mod client;
 mod conditions;
 mod edits;
 mod pages;
+mod proxies;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let tls = tls::read(section, protocol, findings);
     let client = client::read(section, protocol, findings);
     let pages = pages::read(section, protocol, findings);
+    let trusted = proxies::read(section, findings);
     section.refuse_others(findings);
     let Some(name) = name else { return };
     if let Some(first) = draft.places.listener_names.get(&name.value) {
@@ -74,7 +76,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(tls),
         Ok(client),
         Ok(error_pages),
-    ) = (listen, protocol, routes, tls, client, pages)
+        Ok(trusted_proxies),
+    ) = (listen, protocol, routes, tls, client, pages, trusted)
     else {
         return;
     };
@@ -85,7 +88,15 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     for (nth, place) in places.into_iter().enumerate() {
         draft.places.routes.insert((name.value.clone(), nth), place);
     }
-    let listener = Listener { listen: listen.value, protocol, routes, tls, client, error_pages };
+    let listener = Listener {
+        listen: listen.value,
+        protocol,
+        routes,
+        tls,
+        client,
+        error_pages,
+        trusted_proxies,
+    };
     draft.desired.listeners.insert(name.value, listener);
 }
 

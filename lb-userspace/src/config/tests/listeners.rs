@@ -196,6 +196,32 @@ fn error_pages() {
 }
 
 #[test]
+fn trusted_proxies() {
+    let of = |proxies: &str| format!("pool = \"web\"\ntrusted-proxies = {proxies}");
+    let trusted = |proxies: &str| {
+        let lines = of(proxies);
+        let desired = good(&format!(
+            "{POOLS}[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{lines}"
+        ));
+        let prefixes = &desired.listeners.values().next().unwrap().trusted_proxies;
+        prefixes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(trusted("\"192.0.2.1\""), ["192.0.2.1/32"]);
+    assert_eq!(trusted("[]"), [""; 0]);
+    assert_eq!(
+        trusted("[\"2001:db8::/32\", \"192.0.2.0/24\", \"192.0.2.0/24\"]"),
+        ["192.0.2.0/24", "2001:db8::/32"]
+    );
+    refused(&of("[\"192.0.2.1/24\"]"), &["11: ", "write 192.0.2.0/24"]);
+    refused(&of("\"proxy.example.org\""), &["11: ", "no address or prefix"]);
+    refused(&of("true"), &["11: ", "must be an array"]);
+    refused(&of("[1]"), &["11: ", "must be a string", "write `\"192.0.2.0/24\"`"]);
+    refused("pool = \"web\"\nset_real_ip_from = \"192.0.2.1\"", &["11: ", "nginx's word"]);
+    assert_eq!(listener(&format!("protocol = \"tcp\"\n{}", of("[\"::1\"]"))), [""; 0]);
+    assert_eq!(listener(&of("[\"a\", \"b\"]")).len(), 2, "each mistake is told");
+}
+
+#[test]
 fn sockets_are_one_for_each() {
     let second =
         "pool = \"web\"\n[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"";

@@ -31,6 +31,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("tls", "[listener.tls]"),
         word("client", "[listener.client]"),
         word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
+        word("trusted-proxies", "trusted-proxies = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
     ],
     refused: &[
         ("certificate", TLS),
@@ -38,7 +39,11 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("alpn", Instead("", "HTTP/2 and HTTP/1.1 are offered by themselves; remove it")),
         ("http2", Instead("", "HTTP/2 is spoken with those who can; remove it")),
         ("proxy-protocol", Later("the PROXY protocol is")),
-        ("trusted-proxies", Later("a list of trusted proxies is")),
+        (
+            "set_real_ip_from",
+            Instead("trusted-proxies", "this is nginx's word: write `trusted-proxies`"),
+        ),
+        ("trusted_proxies", Instead("trusted-proxies", "write `trusted-proxies`")),
         ("access-log", Later("the access log is")),
         ("compression", Later("compression is")),
         ("rate-limit", LIMIT),

@@ -181,8 +181,20 @@ impl Maker {
             let limits = settings.map(|it| it.client).unwrap_or_default();
             let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
             let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
-            let listener =
-                Listener { name, rules, pools, shared, seed, protocol, tls, limits, pages };
+            let trusted =
+                settings.map(|it| it.trusted_proxies.iter().collect()).unwrap_or_default();
+            let listener = Listener {
+                name,
+                rules,
+                pools,
+                shared,
+                seed,
+                protocol,
+                tls,
+                limits,
+                pages,
+                trusted,
+            };
             listeners.push((*number, Arc::new(listener)));
         }
         listeners.sort_by_key(|(number, _)| *number);
