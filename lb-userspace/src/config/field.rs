@@ -15,8 +15,8 @@ use super::{findings::Findings, suggest::nearest};
 #[error("{given} is out of range; use {least} to {most}")]
 struct RangeError {
     given: i64,
-    least: u32,
-    most: u32,
+    least: u64,
+    most: u64,
 }
 
 /// A key that is there, with its value.
@@ -45,8 +45,14 @@ impl<'v> Field<'v> {
 
     /// An integer that has bounds, both of them allowed.
     pub(super) fn number(&self, least: u32, most: u32, findings: &mut Findings<'_>) -> Option<u32> {
+        let number = self.large(least.into(), most.into(), findings)?;
+        u32::try_from(number).ok()
+    }
+
+    /// The same of one that may need more than 32 bits.
+    pub(super) fn large(&self, least: u64, most: u64, findings: &mut Findings<'_>) -> Option<u64> {
         let given = self.integer(findings)?;
-        let number = u32::try_from(given).ok().filter(|number| (least..=most).contains(number));
+        let number = u64::try_from(given).ok().filter(|number| (least..=most).contains(number));
         self.right(number.ok_or(RangeError { given, least, most }), findings)
     }
 

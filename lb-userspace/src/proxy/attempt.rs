@@ -86,7 +86,7 @@ impl Attempt<'_> {
                 let source = error.into_error();
                 let stale = reused && (request.is_some() || broke_off(&source));
                 let failure = match self.progress.take_broken() {
-                    Some(source) => Failure::Broken { source },
+                    Some(cut) => cut.into(),
                     None => Failure::Exchange { backend: self.backend.address, source },
                 };
                 Err(Lost { failure, request, stale })

@@ -14,7 +14,7 @@ use std::{
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(super) use self::client::ClientBody;
+pub(super) use self::client::{ClientBody, Cut};
 use super::{answers::Answer, clock, io::Watch, upstream::Lease};
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
@@ -34,7 +34,7 @@ pub(super) struct Progress {
     /// Whether all of it is sent.
     done: Cell<bool>,
     /// What broke off on the client's side.
-    broken: Cell<Option<hyper::Error>>,
+    broken: Cell<Option<Cut>>,
 }
 
 impl Progress {
@@ -54,7 +54,7 @@ impl Progress {
     }
 
     /// What broke off on the client's side, once.
-    pub(super) fn take_broken(&self) -> Option<hyper::Error> {
+    pub(super) fn take_broken(&self) -> Option<Cut> {
         self.broken.take()
     }
 

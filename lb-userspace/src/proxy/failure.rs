@@ -6,6 +6,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use hyper::StatusCode;
 use thiserror::Error;
 
+use super::body::Cut;
 use crate::model::{Name, duration::text};
 
 /// Whose fault it was.
@@ -120,6 +121,12 @@ pub(super) enum Failure {
         #[source]
         source: hyper::Error,
     },
+    /// The client's body is too large.
+    #[error("the client's request has more than {most} bytes, the `max-body`")]
+    TooLarge {
+        /// How many it may have.
+        most: u64,
+    },
     /// It took too long altogether.
     #[error("the request took longer than {}, the `total-timeout` of pool {pool}", text(*time))]
     Total {
@@ -150,7 +157,7 @@ impl Failure {
     /// Whose fault it was.
     pub(super) fn fault(&self) -> Fault {
         match self {
-            Self::Silent { .. } | Self::Broken { .. } => Fault::Client,
+            Self::Silent { .. } | Self::Broken { .. } | Self::TooLarge { .. } => Fault::Client,
             Self::NoBackend { .. }
             | Self::QueueFull { .. }
             | Self::QueueTimeout { .. }
@@ -173,6 +180,7 @@ impl Failure {
             Self::Silent { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NoUpgrade { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Broken { .. } => StatusCode::BAD_REQUEST,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Connect { .. }
             | Self::Tls { .. }
             | Self::Exchange { .. }
@@ -188,6 +196,15 @@ impl Failure {
     /// Whether it makes sense to try another backend with a request that may be sent twice.
     pub(super) fn may_differ_elsewhere(&self) -> bool {
         self.is_unsent() || matches!(self, Self::Exchange { .. } | Self::FirstByte { .. })
+    }
+}
+
+impl From<Cut> for Failure {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Broken(source) => Self::Broken { source },
+            Cut::TooLarge(most) => Self::TooLarge { most },
+        }
     }
 }
 

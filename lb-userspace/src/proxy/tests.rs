@@ -7,6 +7,7 @@ mod failing;
 mod frames;
 mod holding;
 mod injecting;
+mod large;
 mod leaving;
 mod pages;
 mod passing;

@@ -73,7 +73,8 @@ impl Visit {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
-        let mut response = match self.routed(&listener, ClientBody::of(request)).await {
+        let request = ClientBody::of(request, self.watch.limits().max_body);
+        let mut response = match self.routed(&listener, request).await {
             Ok(response) => response,
             Err((status, text)) => error_page(&listener, status, text),
         };

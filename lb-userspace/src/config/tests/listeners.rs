@@ -153,7 +153,7 @@ fn limits_of_clients() {
     let client = |lines: &str| format!("pool = \"web\"\n[listener.client]\n{lines}");
     let text = format!(
         "{POOLS}[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{}",
-        client("head-timeout = \"5s\"\nmax-headers = 50")
+        client("head-timeout = \"5s\"\nmax-headers = 50\nmax-body = 5000000000")
     );
     let desired = good(&text);
     let limits = desired.listeners.values().next().unwrap().client;
@@ -161,6 +161,7 @@ fn limits_of_clients() {
     let others = ClientLimits {
         head_timeout: limits.head_timeout,
         max_headers: 50,
+        max_body: Some(5_000_000_000),
         ..ClientLimits::default()
     };
     assert_eq!(limits, others);
@@ -169,6 +170,10 @@ fn limits_of_clients() {
     refused(&client("max-head = 100"), &["12: ", "use 1024 to 262144"]);
     refused(&client("max-header = 100000"), &["12: ", "`max-header` is 100000", "65536 bytes"]);
     refused(&client("max-head = 1024\nmax-header = 512"), &["12: ", "`max-request-line` is 8192"]);
+    refused(&client("max-body = 0"), &["12: ", "0 is out of range; use 1 to 1099511627776"]);
+    refused(&client("max-body = \"1M\""), &["12: ", "must be an integer"]);
+    refused(&client("client_max_body_size = 1"), &["12: ", "nginx's word", "`max-body`"]);
+    refused("pool = \"web\"\nmax-body = 1", &["11: ", "belong to [listener.client]"]);
     refused(&client("handshake-timeout = \"1s\""), &["12: ", "no handshake of TLS"]);
     refused(&client("keepalive_timeout = \"1s\""), &["12: ", "nginx's word"]);
     refused(&client("head-timout = \"1s\""), &["12: ", "did you mean `head-timeout`"]);

@@ -62,6 +62,11 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("send-timeout", CLIENT),
         ("max-head", CLIENT),
         ("max-headers", CLIENT),
+        ("max-body", CLIENT),
+        (
+            "client_max_body_size",
+            Instead("", "this is nginx's word: write `max-body` in [listener.client]"),
+        ),
         ("tunnel-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
         ("idle-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
         (
@@ -124,8 +129,14 @@ pub(in crate::config) const LISTENER_CLIENT: Vocabulary = Vocabulary {
         word("max-header", "max-header = 16384"),
         word("max-head", "max-head = 65536"),
         word("max-headers", "max-headers = 100"),
+        word("max-body", "max-body = 1048576"),
     ],
     refused: &[
+        (
+            "client_max_body_size",
+            Instead("max-body", "this is nginx's word: write `max-body`, in bytes"),
+        ),
+        ("max-body-size", Instead("max-body", "write `max-body`")),
         (
             "client_header_timeout",
             Instead("head-timeout", "this is nginx's word: write `head-timeout`"),

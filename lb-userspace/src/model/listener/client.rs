@@ -23,6 +23,8 @@ pub struct ClientLimits {
     pub max_head: u32,
     /// Headers of a request.
     pub max_headers: u32,
+    /// Bytes of the body of a request, if it is limited.
+    pub max_body: Option<u64>,
 }
 
 impl Default for ClientLimits {
@@ -36,13 +38,15 @@ impl Default for ClientLimits {
             max_header: 16 << 10,
             max_head: 64 << 10,
             max_headers: 100,
+            max_body: None,
         }
     }
 }
 
 impl ClientLimits {
     /// Every limit in the words of the file, always in the same order.
-    pub fn words(&self) -> [(&'static str, String); 8] {
+    pub fn words(&self) -> [(&'static str, String); 9] {
+        let none = || "none".to_owned();
         [
             ("handshake-timeout", text(self.handshake_timeout)),
             ("head-timeout", text(self.head_timeout)),
@@ -52,6 +56,7 @@ impl ClientLimits {
             ("max-header", self.max_header.to_string()),
             ("max-head", self.max_head.to_string()),
             ("max-headers", self.max_headers.to_string()),
+            ("max-body", self.max_body.map_or_else(none, |most| most.to_string())),
         ]
     }
 }

@@ -1,12 +1,12 @@
 //! What a request names: host, path and query, or why it is refused.
 
-use hyper::{Method, Request, StatusCode, Version, body::Body, header::HOST, http::uri::Authority};
+use hyper::{Method, Request, StatusCode, Version, header::HOST, http::uri::Authority};
 use tracing::debug;
 
 use super::Refused;
 use crate::{
     model::listener::ClientLimits,
-    proxy::{strict, table::normal_path},
+    proxy::{body::ClientBody, strict, table::normal_path},
 };
 
 /// See the module.
@@ -21,8 +21,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn of<B: Body>(
-        request: &Request<B>,
+    pub(super) fn of(
+        request: &Request<ClientBody>,
         limits: &ClientLimits,
     ) -> Result<Self, Refused> {
         let bad = |text| (StatusCode::BAD_REQUEST, text);
@@ -44,6 +44,9 @@ impl Target {
         if too_many(request.headers().len(), limits.max_headers) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err((status, "too many headers"));
+        }
+        if request.body().is_too_large() {
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
         }
         let mut hosts = request.headers().get_all(HOST).iter();
         let named = match (hosts.next(), hosts.next()) {

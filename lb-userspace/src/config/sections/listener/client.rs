@@ -16,7 +16,7 @@ use crate::{
 const TIMES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(24));
 
 /// Keys that mean something where requests are read, and nowhere else.
-const OF_REQUESTS: [&str; 7] = [
+const OF_REQUESTS: [&str; 8] = [
     "head-timeout",
     "keep-alive-timeout",
     "send-timeout",
@@ -24,7 +24,11 @@ const OF_REQUESTS: [&str; 7] = [
     "max-header",
     "max-head",
     "max-headers",
+    "max-body",
 ];
+
+/// The largest `max-body`: who means no limit gives none.
+const LARGEST_BODY: u64 = 1 << 40;
 
 pub(super) fn read(
     listener: &Section<'_>,
@@ -97,6 +101,8 @@ fn sizes(section: &Section<'_>, limits: &mut ClientLimits, findings: &mut Findin
         let given = section.get(key).and_then(|field| field.number(least, most, findings));
         *target = given.unwrap_or(*target);
     }
+    limits.max_body =
+        section.get("max-body").and_then(|field| field.large(1, LARGEST_BODY, findings));
     for (key, part) in
         [("max-request-line", limits.max_request_line), ("max-header", limits.max_header)]
     {
