@@ -2,16 +2,18 @@
 
 use std::{pin::pin, rc::Rc};
 
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use hyper::{
     Request, Response,
-    body::Incoming,
+    body::{Body, Incoming},
     header::{HeaderValue, TE},
     http::uri::Scheme,
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    body::{Outbound, Progress},
+    body::{Begun, Outbound, Progress},
     failure::Failure,
     snapshot::{Backend, Pool},
     upstream::{Lease, Place, Sender, connect},
@@ -25,6 +27,8 @@ pub(super) struct Attempt<'a> {
     pub(super) progress: &'a Rc<Progress>,
     /// When the request has taken too long.
     pub(super) end: Option<Instant>,
+    /// Whether the request can be sent again.
+    pub(super) repeatable: bool,
     /// Whether a connection that was kept may be used.
     pub(super) may_reuse: bool,
     /// Whether the client takes trailers.
@@ -49,13 +53,13 @@ impl Lost {
 }
 
 impl Attempt<'_> {
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the answer to begin.
     pub(super) async fn make(
         &self,
         worker: &Worker,
         place: Place,
         mut request: Request<Outbound>,
-    ) -> Result<(Response<Incoming>, Lease), Lost> {
+    ) -> Result<(Response<Begun>, Lease), Lost> {
         let may_reuse = self.may_reuse && !self.only_h1;
         let kept = may_reuse.then(|| worker.kept().borrow_mut().take(&self.backend.shared));
         let kept = kept.flatten();
@@ -80,7 +84,10 @@ impl Attempt<'_> {
         let sent = self.wait(sender.send(request, &scheme)).await;
         match sent {
             Err(failure) => Err(Lost { failure, request: None, stale: false }),
-            Ok(Ok(response)) => Ok((response, Lease::new(place, sender, worker.kept()))),
+            Ok(Ok(response)) => match self.begun(response).await {
+                Ok(response) => Ok((response, Lease::new(place, sender, worker.kept()))),
+                Err(failure) => Err(Lost { failure, request: None, stale: false }),
+            },
             Ok(Err(mut error)) => {
                 let request = error.take_message();
                 let source = error.into_error();
@@ -98,6 +105,28 @@ impl Attempt<'_> {
         let time = self.pool.settings.connect_timeout;
         let left = |end: Instant| time.min(end.saturating_duration_since(Instant::now()));
         connect(self.pool, self.backend, self.end.map_or(time, left), self.only_h1).await
+    }
+
+    /// An answer that the client can be given the head of, after which there is no other backend to try. Many servers send
+    /// the head apart from the body, and may end in between. So where a body of some length has been promised, its
+    /// first bytes are waited for.
+    async fn begun(&self, response: Response<Incoming>) -> Result<Response<Begun>, Failure> {
+        let (head, mut body) = response.into_parts();
+        let promised = body.size_hint().exact().is_some_and(|length| length > 0);
+        let mut first = None;
+        if self.repeatable && promised {
+            // As a rule they are there already.
+            let frame = match body.frame().now_or_never() {
+                Some(frame) => frame,
+                None => {
+                    self.progress.move_on();
+                    self.wait(body.frame()).await?
+                }
+            };
+            let broken = |source| Failure::Exchange { backend: self.backend.address, source };
+            first = frame.transpose().map_err(broken)?.and_then(|frame| frame.into_data().ok());
+        }
+        Ok(Response::from_parts(head, Begun { first, rest: body }))
     }
 
     /// Waits for an answer: for the first byte of it from when the request is sent, until then for something of

@@ -193,9 +193,15 @@ impl Body for Reply {
     }
 }
 
+/// The body of an answer of which some may have been waited for.
+pub(super) struct Begun {
+    pub(super) first: Option<Bytes>,
+    pub(super) rest: Incoming,
+}
+
 /// The body of an answer to a client.
 pub(super) enum Inbound {
-    /// Of our own.
+    /// All of it is here: of our own, or of a backend that has sent it.
     Own(Option<Bytes>),
     /// Of a backend.
     Backend(Box<FromBackend>),
@@ -203,6 +209,7 @@ pub(super) enum Inbound {
 
 /// What a backend sends, and what it holds meanwhile.
 pub(super) struct FromBackend {
+    first: Option<Bytes>,
     body: Incoming,
     lease: Option<Lease>,
     idle: Duration,
@@ -221,16 +228,18 @@ impl Inbound {
 
     /// The body that a backend sends. When it ends, the lease is given back in order.
     pub(super) fn backend(
-        body: Incoming,
+        begun: Begun,
         lease: Lease,
         idle: Duration,
         end: Option<Instant>,
     ) -> Self {
+        let Begun { first, rest: body } = begun;
         if body.is_end_stream() {
             lease.finish();
-            return Self::Own(None);
+            return Self::Own(first);
         }
-        Self::Backend(Box::new(FromBackend { body, lease: Some(lease), idle, end, timer: None }))
+        let lease = Some(lease);
+        Self::Backend(Box::new(FromBackend { first, body, lease, idle, end, timer: None }))
     }
 }
 
@@ -239,6 +248,9 @@ impl FromBackend {
         // The backend may have more at any time, and the client take its time.
         if self.end.is_some_and(|end| end <= Instant::now()) {
             return Poll::Ready(Some(Err("the request took too long altogether".into())));
+        }
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
@@ -267,6 +279,18 @@ impl FromBackend {
         }
     }
 
+    /// What has been waited for is part of it, and counts towards the length.
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + first);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + first);
+        }
+        hint
+    }
+
     fn finish(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.finish();
@@ -291,7 +315,7 @@ impl Body for Inbound {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
-            Self::Backend(body) => body.body.is_end_stream(),
+            Self::Backend(body) => body.first.is_none() && body.body.is_end_stream(),
         }
     }
 
@@ -300,7 +324,7 @@ impl Body for Inbound {
             Self::Own(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Backend(body) => body.body.size_hint(),
+            Self::Backend(body) => body.size_hint(),
         }
     }
 }

@@ -8,7 +8,6 @@ use std::{
 
 use hyper::{
     Request, Response, StatusCode, Version,
-    body::Incoming,
     header::{HeaderValue, SET_COOKIE},
     upgrade::OnUpgrade,
 };
@@ -17,7 +16,7 @@ use tracing::warn;
 
 use super::{
     attempt::{Attempt, Lost},
-    body::{ClientBody, Inbound, Outbound},
+    body::{Begun, ClientBody, Inbound, Outbound},
     clock::{milliseconds, now},
     failure::{Failure, Fault},
     headers::{put_upgrade, strip_hop_by_hop, was_asked_for},
@@ -73,7 +72,8 @@ impl Forwarding<'_> {
             let pool = self.pool;
             let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
             let only_h1 = self.upgrade.is_some();
-            let attempt = Attempt { pool, backend, progress, end, may_reuse, trailers, only_h1 };
+            let attempt =
+                Attempt { pool, backend, progress, end, repeatable, may_reuse, trailers, only_h1 };
             let was_out = backend.shared.outlier.is_out(now());
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
@@ -105,7 +105,7 @@ impl Forwarding<'_> {
 
     fn answer(
         &mut self,
-        response: Response<Incoming>,
+        response: Response<Begun>,
         lease: Lease,
         wish: Wish,
         nth: usize,
@@ -130,7 +130,7 @@ impl Forwarding<'_> {
     /// Both ends change the protocol: from now on bytes are passed on.
     fn switch(
         &mut self,
-        mut response: Response<Incoming>,
+        mut response: Response<Begun>,
         lease: Lease,
         nth: usize,
     ) -> Result<Response<Inbound>, Failure> {

@@ -59,6 +59,52 @@ fn who_cannot_be_reached_is_passed_over() {
 }
 
 #[test]
+fn an_answer_of_which_only_the_head_has_come_can_be_had_elsewhere() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
+    let dies = Server::new(move |asked| {
+        asked.raw(head);
+        // So that it is not read together with the end of the connection.
+        thread::sleep(Duration::from_millis(20));
+        false
+    });
+    let slow = Server::new(move |asked| {
+        asked.raw(head);
+        thread::sleep(Duration::from_millis(20));
+        asked.raw("some")
+    });
+    let scene = Scene::simple(&[&dies, &slow], "eject-after = 0");
+    for _ in 0..10 {
+        assert_eq!(scene.get("/").text(), "some");
+    }
+    assert_eq!(counts(&scene, &dies).failures, 5);
+    let scene = Scene::simple(&[&dies], "");
+    assert_eq!(scene.get("/").status, 502);
+}
+
+#[test]
+fn the_head_of_an_answer_is_not_held_back_where_nothing_can_be_gained() {
+    let answer = |head: &'static str| {
+        Server::new(move |asked| {
+            asked.raw(head);
+            thread::sleep(Duration::from_secs(30));
+            false
+        })
+    };
+    // Its body may come at any time, such as events do.
+    let events = answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    let scene = Scene::simple(&[&events], "");
+    let mut client = scene.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 200"));
+    // Nobody else can be asked.
+    let posted = answer("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n");
+    let scene = Scene::simple(&[&posted], "");
+    let mut client = scene.connect();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+    assert!(client.head().starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn only_what_may_be_sent_twice_is() {
     let broken = Server::new(|_| false);
     let server = Server::named("a");
