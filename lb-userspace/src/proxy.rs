@@ -14,6 +14,7 @@ mod answers;
 mod attempt;
 mod balance;
 mod body;
+mod caller;
 mod clock;
 mod connection;
 mod explain;

@@ -98,7 +98,7 @@ pub(super) fn explain(
         listen: listener.listen,
         method: query.method.to_string(),
         url: query.url.to_string(),
-        client: query.client,
+        client: said.client,
         route: said.route.map(|nth| nth + 1),
         conditions: route.map(|route| route.matches.words()).unwrap_or_default(),
         action: route.map(|route| route.action.to_string()),

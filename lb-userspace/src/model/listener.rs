@@ -1,6 +1,7 @@
 //! A layer-7 entry: a socket of the daemon, and the rules for what arrives on it.
 
 mod client;
+mod following;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use self::client::ClientLimits;
+pub use self::{
+    client::ClientLimits,
+    following::{Following, ForwardingHeaders},
+};
 use super::{
     Desired, Name, Prefix, Route,
     names::{ValueError, unusable},
@@ -33,6 +37,8 @@ pub struct Listener {
     pub error_pages: BTreeMap<u16, PathBuf>,
     /// Who is believed when it says whom it speaks for.
     pub trusted_proxies: BTreeSet<Prefix>,
+    /// How requests are followed.
+    pub following: Following,
 }
 
 /// What is spoken on a listener.

@@ -9,6 +9,7 @@ use hyper::{HeaderMap, Method};
 
 use super::{
     Proxy,
+    caller::Caller,
     clock::now,
     table::{Asked, host_name, normal_path},
 };
@@ -17,6 +18,8 @@ use crate::model::Name;
 /// Which route a request would take.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Explanation {
+    /// Who asks, by what trusted proxies say.
+    pub client: IpAddr,
     /// Its place, if there is one.
     pub route: Option<usize>,
     /// Routes that fit by host and path but not otherwise, in the order in which they were looked at.
@@ -61,24 +64,25 @@ pub struct BackendCounts {
 }
 
 impl Proxy {
-    /// Which route of a listener a request would take; nothing if there is no such listener.
+    /// Which route of a listener a request by `peer` would take; nothing if there is no such listener.
     pub fn explain(
         &self,
         listener: &Name,
         method: &Method,
         (host, path, query): (&str, &str, Option<&str>),
         headers: &HeaderMap,
-        client: IpAddr,
+        peer: IpAddr,
     ) -> Option<Explanation> {
         let snapshot = self.snapshot.load();
         let listener = snapshot.listener(self.bound.get(listener)?.0)?;
         let (host, path) = (host_name(host), normal_path(path));
+        let client = Caller::of(listener, peer, headers).client;
         let asked = Asked { method, host: &host, path: &path, query, headers, client };
         let mut passed = Vec::new();
         let route = listener.rules.table.find(&asked, |route, miss| {
             passed.push(Passed { route, why: miss.to_string() });
         });
-        Some(Explanation { route, passed })
+        Some(Explanation { client, route, passed })
     }
 
     /// What was counted of a listener.

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use hyper::{
     HeaderMap,
     header::{
-        CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, TE,
-        TRANSFER_ENCODING, UPGRADE, VIA,
+        CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+        VIA,
     },
 };
 
@@ -21,10 +21,6 @@ const VIA_US: HeaderValue = HeaderValue::from_static("1.1 shunt");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// What a message cannot do without, whatever `Connection` lists.
 const NOT_BY_NAME: [HeaderName; 1] = [HOST];
@@ -100,26 +96,10 @@ pub(super) fn put_upgrade(headers: &mut HeaderMap, protocols: HeaderValue) {
     headers.insert(UPGRADE, protocols);
 }
 
-/// Who asks, as the balancer has seen it. What the client says about that is replaced: it could be anything.
-pub(super) struct Origin<'a> {
-    /// The client.
-    pub(super) client: &'a HeaderValue,
-    /// `http` or `https`.
-    pub(super) scheme: &'static str,
-}
-
 /// Prepares the headers of a request for a backend.
-pub(super) fn put_origin(headers: &mut HeaderMap, origin: &Origin<'_>) {
+pub(super) fn pass_on(headers: &mut HeaderMap) {
     headers.remove(EXPECT);
-    headers.remove(FORWARDED);
-    headers.remove(X_FORWARDED_PORT);
     headers.append(VIA, VIA_US);
-    headers.insert(X_FORWARDED_FOR, origin.client.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
-    match headers.get(HOST).cloned() {
-        Some(host) => _ = headers.insert(X_FORWARDED_HOST, host),
-        None => _ = headers.remove(X_FORWARDED_HOST),
-    }
 }
 
 /// A client's address as a header has it.

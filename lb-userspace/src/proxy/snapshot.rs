@@ -9,18 +9,23 @@ use std::{
     time::Duration,
 };
 
+use hyper::header::HeaderValue;
 use rustls::ServerConfig;
 
 pub(super) use self::make::Maker;
 use super::{
     balance::{Field, Ring, eased},
+    caller::Scheme,
     pages::Pages,
     shared::{BackendShared, ListenerShared, PoolShared},
     sticky::Sticky,
     table::Table,
     tls::Originator,
 };
-use crate::model::{ListenerProtocol, Name, PrefixSet, Route, Upstream, listener::ClientLimits};
+use crate::model::{
+    ListenerProtocol, Name, PrefixSet, Route, Upstream,
+    listener::{ClientLimits, Following},
+};
 
 /// Everything, by the numbers of the listeners.
 #[derive(Debug, Default)]
@@ -51,11 +56,18 @@ pub(super) struct Listener {
     pub(super) limits: ClientLimits,
     pub(super) pages: Arc<Pages>,
     /// Who is believed when it says whom it speaks for.
-    #[expect(dead_code, reason = "nothing that they say is read yet")]
     pub(super) trusted: PrefixSet,
+    pub(super) following: Following,
+    /// The port, as a header has it.
+    pub(super) port: HeaderValue,
 }
 
 impl Listener {
+    /// What is spoken on it.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
     /// The pool of a route; one of several is drawn by their weights. `draw` gives a number below its argument.
     pub(super) fn pool(&self, route: usize, draw: impl FnOnce(u64) -> u64) -> Option<&Arc<Pool>> {
         let targets = self.rules.targets.get(route)?;

@@ -3,6 +3,7 @@
 
 mod balancing;
 mod bodies;
+mod callers;
 mod failing;
 mod frames;
 mod holding;

@@ -19,11 +19,11 @@ use hyper::{
 use self::target::Target;
 use super::{
     body::{Answered, ClientBody, Inbound, Reply},
+    caller::{Caller, Origin, put_origin},
     failure::Failure,
     forward::Forwarding,
     headers::{
-        Origin, client_value, edit, foreign, join_cookies, put_origin, strip_hop_by_hop,
-        takes_trailers,
+        client_value, edit, foreign, join_cookies, pass_on, strip_hop_by_hop, takes_trailers,
     },
     io::Watch,
     snapshot::{Listener, Pool},
@@ -42,8 +42,9 @@ pub(super) struct Visit {
     number: u32,
     /// The listener as it was last seen: it may be gone when a request comes.
     listener: RefCell<Arc<Listener>>,
-    client: IpAddr,
-    client_value: HeaderValue,
+    /// Who has connected, and its address as a header has it.
+    peer: IpAddr,
+    peer_value: HeaderValue,
     watch: Arc<Watch>,
 }
 
@@ -55,15 +56,15 @@ impl Visit {
         worker: &Rc<Worker>,
         number: u32,
         listener: Arc<Listener>,
-        client: IpAddr,
+        peer: IpAddr,
         watch: &Arc<Watch>,
     ) -> Self {
         Self {
             worker: Rc::clone(worker),
             number,
             listener: RefCell::new(listener),
-            client,
-            client_value: client_value(client),
+            peer,
+            peer_value: client_value(peer),
             watch: Arc::clone(watch),
         }
     }
@@ -73,8 +74,9 @@ impl Visit {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
+        let caller = Caller::of(&listener, self.peer, request.headers());
         let request = ClientBody::of(request, self.watch.limits().max_body);
-        let mut response = match self.routed(&listener, request).await {
+        let mut response = match self.routed(&listener, &caller, request).await {
             Ok(response) => response,
             Err((status, text)) => error_page(&listener, status, text),
         };
@@ -100,6 +102,7 @@ impl Visit {
     async fn routed(
         &self,
         listener: &Listener,
+        caller: &Caller,
         request: Request<ClientBody>,
     ) -> Result<Response<Inbound>, Refused> {
         let target = Target::of(&request, self.watch.limits())?;
@@ -109,7 +112,7 @@ impl Visit {
             path: &target.path,
             query: target.query.as_deref(),
             headers: request.headers(),
-            client: self.client,
+            client: caller.client,
         };
         let found = listener.rules.table.find(&asked, |_, _| ());
         let Some((nth, route)) = found.and_then(|nth| Some((nth, listener.rules.routes.get(nth)?)))
@@ -125,7 +128,7 @@ impl Visit {
             Action::Redirect(redirect) => redirect_to(redirect, &target)?,
             Action::Pools(_) => {
                 let pool = listener.pool(nth, |below| self.worker.draw(below)).ok_or(NO_POOL)?;
-                self.forward(listener, route, pool, &target, request).await?
+                self.forward(listener, caller, route, pool, &target, request).await?
             }
         };
         edit(response.headers_mut(), &route.edits.response);
@@ -135,6 +138,7 @@ impl Visit {
     async fn forward(
         &self,
         listener: &Listener,
+        caller: &Caller,
         route: &Route,
         pool: &Arc<Pool>,
         target: &Target,
@@ -155,14 +159,21 @@ impl Visit {
         if !is_given && let Ok(host) = HeaderValue::try_from(target.host.as_str()) {
             headers.insert(HOST, host);
         }
-        let scheme = if listener.tls.is_some() { "https" } else { "http" };
-        put_origin(headers, &Origin { client: &self.client_value, scheme });
+        pass_on(headers);
+        let origin = Origin {
+            caller,
+            peer: self.peer,
+            peer_value: &self.peer_value,
+            port: &listener.port,
+            headers: listener.following.forwarding_headers,
+        };
+        put_origin(headers, &origin);
         if let Some(host) = &route.edits.host {
             headers.insert(HOST, host.clone());
         }
         edit(headers, &route.edits.request);
         let method = request.method().clone();
-        let (worker, seed, client) = (&self.worker, listener.seed, self.client);
+        let (worker, seed, client) = (&self.worker, listener.seed, caller.client);
         let forwarding = Forwarding { worker, pool, seed, client, trailers, upgrade };
         forwarding.run(request).await.map_err(|failure| {
             let what = format_args!("{method} {}{}", target.host, target.path);

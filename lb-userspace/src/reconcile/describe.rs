@@ -9,7 +9,7 @@ use super::{Edit, difference};
 use crate::model::{
     Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
     PortRange, Prefix, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
-    listener::ClientLimits,
+    listener::{ClientLimits, Following},
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -48,9 +48,20 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
         match edit {
             Edit::Added(name, new) => {
                 lines.push(format!("+ listener {name}: {}", listener(new)));
-                describe_client(name, &ClientLimits::default(), &new.client, &mut lines);
+                describe_words(
+                    name,
+                    ClientLimits::default().words(),
+                    new.client.words(),
+                    &mut lines,
+                );
                 describe_pages(name, &BTreeMap::new(), &new.error_pages, &mut lines);
                 describe_proxies(name, &BTreeSet::new(), &new.trusted_proxies, &mut lines);
+                describe_words(
+                    name,
+                    Following::default().words(),
+                    new.following.words(),
+                    &mut lines,
+                );
                 describe_routes(name, &[], &new.routes, &mut lines);
             }
             Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
@@ -62,9 +73,10 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                         listener(new)
                     ));
                 }
-                describe_client(name, &old.client, &new.client, &mut lines);
+                describe_words(name, old.client.words(), new.client.words(), &mut lines);
                 describe_pages(name, &old.error_pages, &new.error_pages, &mut lines);
                 describe_proxies(name, &old.trusted_proxies, &new.trusted_proxies, &mut lines);
+                describe_words(name, old.following.words(), new.following.words(), &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
             }
         }
@@ -72,13 +84,14 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
     lines
 }
 
-fn describe_client(
+/// Settings that differ, both times in the same order.
+fn describe_words<const N: usize>(
     name: &Name,
-    before: &ClientLimits,
-    after: &ClientLimits,
+    before: [(&str, String); N],
+    after: [(&str, String); N],
     lines: &mut Vec<String>,
 ) {
-    for ((what, old), (_, new)) in before.words().into_iter().zip(after.words()) {
+    for ((what, old), (_, new)) in before.into_iter().zip(after) {
         if old != new {
             lines.push(format!("~ {what} of {name}: {old} -> {new}"));
         }

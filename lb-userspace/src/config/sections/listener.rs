@@ -4,6 +4,7 @@ mod action;
 mod client;
 mod conditions;
 mod edits;
+mod following;
 mod pages;
 mod proxies;
 mod tls;
@@ -61,6 +62,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let client = client::read(section, protocol, findings);
     let pages = pages::read(section, protocol, findings);
     let trusted = proxies::read(section, findings);
+    let following = following::read(section, protocol, findings);
     section.refuse_others(findings);
     let Some(name) = name else { return };
     if let Some(first) = draft.places.listener_names.get(&name.value) {
@@ -77,7 +79,8 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(client),
         Ok(error_pages),
         Ok(trusted_proxies),
-    ) = (listen, protocol, routes, tls, client, pages, trusted)
+        Ok(following),
+    ) = (listen, protocol, routes, tls, client, pages, trusted, following)
     else {
         return;
     };
@@ -96,6 +99,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         client,
         error_pages,
         trusted_proxies,
+        following,
     };
     draft.desired.listeners.insert(name.value, listener);
 }

@@ -227,6 +227,18 @@ fn trusted_proxies() {
 }
 
 #[test]
+fn how_requests_are_followed() {
+    let of = |lines: &str| format!("pool = \"web\"\n{lines}");
+    for word in ["x-forwarded", "forwarded", "both", "none"] {
+        assert_eq!(listener(&of(&format!("forwarding-headers = \"{word}\""))), [""; 0]);
+    }
+    refused(&of("forwarding-headers = \"forwardd\""), &["11: ", "did you mean `forwarded`"]);
+    refused(&of("forwarding-headers = true"), &["11: ", "must be a string"]);
+    let tcp = "protocol = \"tcp\"\nforwarding-headers = \"both\"";
+    refused(&of(tcp), &["12: ", "protocol tcp reads no requests"]);
+}
+
+#[test]
 fn sockets_are_one_for_each() {
     let second =
         "pool = \"web\"\n[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"";

@@ -32,6 +32,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("client", "[listener.client]"),
         word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
         word("trusted-proxies", "trusted-proxies = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
+        word("forwarding-headers", "forwarding-headers = \"x-forwarded\""),
     ],
     refused: &[
         ("certificate", TLS),

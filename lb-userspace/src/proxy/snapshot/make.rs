@@ -171,18 +171,20 @@ impl Maker {
         self.begun = true;
         let mut listeners = Vec::new();
         for (name, rules) in &self.made.rules {
-            let Some(number) = numbers.get(name) else { continue };
+            let (Some(number), Some(settings)) = (numbers.get(name), desired.listeners.get(name))
+            else {
+                continue;
+            };
             let pools = rules.pools.iter().filter_map(|name| pools.get(name).cloned()).collect();
             let shared = Arc::clone(self.listeners.entry(name.clone()).or_default());
             let (name, rules) = (name.clone(), Arc::clone(rules));
             let seed = desired.daemon.seed;
-            let settings = desired.listeners.get(&name);
-            let protocol = settings.map(|it| it.protocol).unwrap_or_default();
-            let limits = settings.map(|it| it.client).unwrap_or_default();
+            let (protocol, limits) = (settings.protocol, settings.client);
             let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
             let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
-            let trusted =
-                settings.map(|it| it.trusted_proxies.iter().collect()).unwrap_or_default();
+            let trusted = settings.trusted_proxies.iter().collect();
+            let following = settings.following.clone();
+            let port = settings.listen.port().into();
             let listener = Listener {
                 name,
                 rules,
@@ -194,6 +196,8 @@ impl Maker {
                 limits,
                 pages,
                 trusted,
+                following,
+                port,
             };
             listeners.push((*number, Arc::new(listener)));
         }

@@ -121,7 +121,7 @@ fn host_of_target(method: &[u8], target: &[u8]) -> Result<Option<Host>, Fault> {
         return Err(Fault::TargetCharacter);
     }
     if method == b"CONNECT" {
-        let host = Host::parse(target).filter(Host::has_port);
+        let host = Host::parse(target).filter(|host| host.port().is_some());
         return host.map(Some).ok_or(Fault::TargetForm);
     }
     match target {

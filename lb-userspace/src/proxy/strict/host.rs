@@ -7,7 +7,7 @@ const LONGEST: usize = 255;
 
 /// A host, in lower case, and its port.
 #[derive(Clone, Debug, Eq)]
-pub(super) struct Host {
+pub(in crate::proxy) struct Host {
     name: Vec<u8>,
     port: Option<u16>,
     /// What no port means, where that is known.
@@ -24,7 +24,7 @@ impl PartialEq for Host {
 
 impl Host {
     /// `HOST` or `HOST:PORT`; an IPv6 address in brackets (RFC 3986 section 3.2.2).
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(in crate::proxy) fn parse(text: &[u8]) -> Option<Self> {
         let (name, port) = if text.first() == Some(&b'[') {
             let end = text.iter().position(|byte| *byte == b']')?;
             let (name, rest) = text.split_at_checked(end + 1)?;
@@ -51,8 +51,8 @@ impl Host {
         Self { default: Some(port), ..self }
     }
 
-    pub(super) const fn has_port(&self) -> bool {
-        self.port.is_some()
+    pub(in crate::proxy) const fn port(&self) -> Option<u16> {
+        self.port
     }
 }
 

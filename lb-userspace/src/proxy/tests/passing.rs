@@ -22,11 +22,13 @@ fn a_request_reaches_its_backend_and_comes_back() {
     let mut lines: Vec<_> = seen.trim_end().lines().collect();
     assert_eq!(lines.remove(0), "GET /a%20b/%7Ec?d=e HTTP/1.1");
     lines.sort_unstable();
+    let port = format!("x-forwarded-port: {}", scene.at.port());
     let expected = [
         "host: www.example.org:81",
         "via: 1.1 shunt",
         "x-forwarded-for: 127.0.0.1",
         "x-forwarded-host: www.example.org:81",
+        &port,
         "x-forwarded-proto: http",
         "x-kept: 2",
     ];
