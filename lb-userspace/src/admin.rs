@@ -74,6 +74,11 @@ pub enum Request {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Changed, RequestError>>,
     },
+    /// Open the access logs anew.
+    Reopen {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Changed, RequestError>>,
+    },
     /// Remove programs, maps and addresses, and end.
     Detach {
         /// Where the answer goes.

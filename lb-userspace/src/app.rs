@@ -37,7 +37,7 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt;
 use tokio::{
     net::UnixListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time,
 };
@@ -70,10 +70,15 @@ const REFRESH_SHARE: u32 = 10;
 
 /// Runs the daemon until it is told to end.
 pub fn run(config: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // First of all: from here on it does not end us, whoever sends it.
+    let hangup = {
+        let _entered = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
     let desired = config::load(config)?;
     start_log();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(desired))
+    runtime.block_on(serve(desired, hangup))
 }
 
 /// Removes what a daemon that no longer runs has left: program, maps, and VIP addresses. Says what
@@ -100,17 +105,17 @@ fn start_log() {
         .init();
 }
 
-async fn serve(configured: Desired) -> Result<()> {
+async fn serve(configured: Desired, hangup: Signal) -> Result<()> {
     let daemon = configured.daemon.clone();
     let listener = server::bind(&daemon.admin)?;
-    let result = serve_on(listener, configured).await;
+    let result = serve_on(listener, configured, hangup).await;
     if let Err(error) = std::fs::remove_file(&daemon.admin) {
         warn!("cannot remove {}: {error}", daemon.admin.display());
     }
     result
 }
 
-async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
+async fn serve_on(listener: UnixListener, configured: Desired, hangup: Signal) -> Result<()> {
     files::raise_limit();
     let state_dir = configured.daemon.state_dir.clone();
     state::create_dir(&state_dir)?;
@@ -132,7 +137,7 @@ async fn serve_on(listener: UnixListener, configured: Desired) -> Result<()> {
     let (sender, requests) = mpsc::channel(64);
     let api = tokio::spawn(server::serve(listener, sender));
     info!("ready; the API is on {}", configured.daemon.admin.display());
-    let ended = events(&mut controller, requests, changes, reports).await;
+    let ended = events(&mut controller, requests, changes, reports, hangup).await;
     controller.end_trace("the daemon is ending");
     controller.proxy.stop().await;
     ended?;
@@ -164,6 +169,7 @@ async fn events(
     mut requests: mpsc::Receiver<Request>,
     mut changes: impl StreamExt<Item = ()> + Unpin,
     mut reports: mpsc::Receiver<Report>,
+    mut hangup: Signal,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -210,6 +216,10 @@ async fn events(
                     Step::Found(Err(error), _) => Err(error),
                 };
                 sweeps.report(done);
+            }
+            // What cannot be opened is in the log.
+            Some(()) = hangup.recv() => {
+                _ = controller.reopen_logs().await;
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

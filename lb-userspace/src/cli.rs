@@ -15,6 +15,7 @@ mod flow;
 mod format;
 mod generate;
 mod listener;
+mod logs;
 mod pool;
 mod route;
 mod service;
@@ -35,7 +36,7 @@ use anyhow::Context;
 use clap::{Parser, error};
 use serde::Serialize;
 
-use self::args::{Command, ListenerCommand, PoolCommand, ServiceCommand};
+use self::args::{Command, ListenerCommand, LogsCommand, PoolCommand, ServiceCommand};
 pub use self::{args::Cli, daemon::Daemon, decap::Decap};
 use crate::{admin::client::Client, model::Rule};
 
@@ -167,6 +168,7 @@ fn execute(cli: Cli, daemon: &Daemon, out: &mut dyn Write) -> anyhow::Result<Out
             wait(service::lists(&client, Rule::Allow, of))
         }
         Command::Service(ServiceCommand::Deny(of)) => wait(service::lists(&client, Rule::Deny, of)),
+        Command::Logs(LogsCommand::Reopen { output }) => wait(logs::reopen(&client, output.json)),
         Command::Pool(PoolCommand::List { output }) => wait(pool::list(&client, output.json)),
         Command::Pool(PoolCommand::Show { name, output }) => {
             wait(pool::show(&client, &name, output.json))

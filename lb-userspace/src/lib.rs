@@ -1,5 +1,6 @@
 //! The daemon and command line of Shunt.
 
+mod access_log;
 pub mod admin;
 pub mod app;
 pub mod cli;

@@ -10,6 +10,7 @@
 //! What is pure is in files of its own: [`table`], [`balance`], [`headers`], [`shared`] (budget,
 //! ejection), [`sticky`], [`failure`], [`strict`] (which raw bytes are a request).
 
+mod access_log;
 mod answers;
 mod attempt;
 mod balance;
@@ -51,13 +52,16 @@ use std::{
 use arc_swap::ArcSwap;
 use thiserror::Error;
 
+pub use self::access_log::LogCounts;
 pub use self::explain::{BackendCounts, Explanation, ListenerCounts, Passed};
 pub use self::tls::TlsError;
 use self::{
+    access_log::Logs,
     snapshot::{Maker, Snapshot},
     worker::{Command, Thread},
 };
-use crate::model::{Desired, Name};
+pub use crate::access_log::LogError;
+use crate::model::{Desired, Name, listener::LogTarget};
 pub use crate::page::PageError;
 
 /// How long requests may take that are under way when the daemon ends.
@@ -108,6 +112,15 @@ pub enum ProxyError {
         #[source]
         source: PageError,
     },
+    /// An access log.
+    #[error("listener `{listener}`: {source}")]
+    AccessLog {
+        /// The listener.
+        listener: Name,
+        /// What is wrong.
+        #[source]
+        source: LogError,
+    },
     /// TLS towards backends.
     #[error("pool `{pool}`: {source}")]
     Upstream {
@@ -143,7 +156,7 @@ impl Proxy {
     pub fn new(workers: usize) -> Self {
         Self {
             snapshot: Arc::default(),
-            maker: Maker::default(),
+            maker: Maker::new(workers.max(1)),
             workers: Vec::new(),
             count: workers.max(1),
             bound: BTreeMap::new(),
@@ -237,5 +250,12 @@ impl Proxy {
         for worker in self.workers.drain(..) {
             worker.ended().await;
         }
+        let (logs, all) = self.maker.logs();
+        logs.end(all).await;
+    }
+
+    /// Opens every access log anew. Says of each whether that succeeded; if not, it goes on as it was.
+    pub async fn reopen_logs(&mut self) -> Vec<(LogTarget, Result<(), String>)> {
+        Logs::reopen(self.maker.logs().1).await
     }
 }

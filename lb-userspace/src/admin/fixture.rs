@@ -245,6 +245,9 @@ async fn event_loop(
                 };
                 _ = reply.send(verdict);
             }
+            Request::Reopen { reply } => {
+                _ = reply.send(Ok(changed(&["access log /var/log/shunt/access.log: open anew"])));
+            }
             Request::Detach { reply } => {
                 _ = reply.send(Ok(changed(&["detached the program from eth0"])));
                 return;

@@ -11,7 +11,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use self::layer7::{ListenerView, PassedView, RequestsView, RouteEntry, RouteView};
+pub use self::layer7::{
+    AccessLogView, ListenerView, PassedView, RequestsView, RouteEntry, RouteView,
+};
 pub use self::trace::{FrameView, TraceEvent, TracedPacket};
 use crate::model::{
     Affinity, AttachMode, BackendState, FlowLimit, Forward, Health, Name, NoBackend, PortRange,

@@ -1,6 +1,7 @@
 //! The owner of everything that changes: configuration, tables, attachments, addresses.
 
 mod answers;
+mod logs;
 mod sweeping;
 mod tracer;
 
@@ -228,6 +229,7 @@ impl Controller {
             Request::Trace { query, reply } => self.begin_trace(&query, reply),
             Request::Change { changes, reply } => answer(reply, self.change(&changes).await),
             Request::Apply { apply, reply } => answer(reply, self.apply(&apply).await),
+            Request::Reopen { reply } => answer(reply, self.reopen_logs().await),
             Request::Detach { reply } => {
                 let detached = self.remove_all().await;
                 let flow = if detached.is_ok() { Flow::End } else { Flow::Continue };
@@ -256,6 +258,7 @@ impl Controller {
         let mut found = problems::problems(&self.desired, &self.links, &self.next_hops, &local);
         problems::health(&self.desired, &self.checks, &mut found);
         found.extend(self.refused.problems(Instant::now()));
+        found.extend(requests::log_problems(&self.desired, &self.proxy));
         found
     }
 

@@ -8,10 +8,10 @@ use super::controller::Controller;
 use crate::{
     admin::{
         RequestError,
-        types::{ListenerView, PassedView, RequestsView, RouteEntry, RouteView},
+        types::{AccessLogView, ListenerView, PassedView, RequestsView, RouteEntry, RouteView},
     },
     model::{Desired, Listener, Name, RequestQuery, Route},
-    proxy::Proxy,
+    proxy::{LogCounts, Proxy},
 };
 
 /// Classes of statuses, as they are counted.
@@ -45,8 +45,20 @@ fn view(proxy: &Proxy, name: &Name, listener: &Listener) -> ListenerView {
         connections: counts.connections,
         answers,
         unrouted: counts.unrouted,
+        access_log: access_log(listener, counts.log.as_ref()),
         routes: listener.routes.iter().enumerate().map(entry).collect(),
     }
+}
+
+fn access_log(listener: &Listener, counts: Option<&LogCounts>) -> Option<AccessLogView> {
+    let (settings, counts) = (listener.access_log.as_ref()?, counts?);
+    Some(AccessLogView {
+        to: settings.to.to_string(),
+        format: settings.format,
+        written: counts.written,
+        lost: counts.lost,
+        error: counts.error.clone(),
+    })
 }
 
 /// Requests to a backend; nothing if no route leads to its pool.
@@ -58,6 +70,24 @@ pub(super) fn of_backend(proxy: &Proxy, pool: &Name, address: SocketAddr) -> Opt
         failed: counts.failures,
         ejected: counts.ejected,
     })
+}
+
+/// Access logs that cannot be written.
+pub(super) fn log_problems(desired: &Desired, proxy: &Proxy) -> Vec<String> {
+    let mut found = BTreeMap::new();
+    for (name, listener) in &desired.listeners {
+        let counts = proxy.listener(name).and_then(|counts| counts.log);
+        if let (Some(settings), Some(LogCounts { error: Some(error), lost, .. })) =
+            (&listener.access_log, counts)
+        {
+            let text = format!(
+                "access log {} cannot be written: {error}; {lost} lines are lost so far; make room, or see who reads it",
+                settings.to
+            );
+            found.entry(&settings.to).or_insert(text);
+        }
+    }
+    found.into_values().collect()
 }
 
 /// Listeners with a route to a pool.

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use lb_common::limits::decap::DEFAULT_PIN_DIR;
 
-pub(super) use self::layer7::{ListenerCommand, RouteArgs};
+pub(super) use self::layer7::{ListenerCommand, LogsCommand, RouteArgs};
 use crate::{
     admin::trace::{TraceError, TraceQuery},
     config::DEFAULT_ADMIN,
@@ -127,6 +127,9 @@ pub(super) enum Command {
     /// Look at listeners
     #[command(subcommand)]
     Listener(ListenerCommand),
+    /// Look after access logs
+    #[command(subcommand)]
+    Logs(LogsCommand),
     /// Look at services, and change who may connect
     #[command(subcommand)]
     Service(ServiceCommand),

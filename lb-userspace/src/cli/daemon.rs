@@ -68,6 +68,6 @@ async fn ask(client: &Client, pin_dir: Option<&Path>) -> anyhow::Result<Option<C
     }
 }
 
-fn lines(lines: &[String]) -> String {
+pub(super) fn lines(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

@@ -10,7 +10,10 @@ use super::{
     },
 };
 use crate::{
-    admin::{client::Client, types::ListenerView},
+    admin::{
+        client::Client,
+        types::{AccessLogView, ListenerView},
+    },
     model::Name,
 };
 
@@ -66,6 +69,7 @@ fn words(listener: &ListenerView) -> String {
         ("answers", if answers.is_empty() { "none".to_owned() } else { answers.join(", ") }),
         ("no route", format::thousands(listener.unrouted)),
     ];
+    let lines = lines.into_iter().chain(listener.access_log.as_ref().map(access_log));
     let mut out = format!("listener {}\n", listener.name);
     for (what, text) in lines {
         _ = writeln!(out, "  {what:11}  {text}");
@@ -87,6 +91,17 @@ fn words(listener: &ListenerView) -> String {
         ]);
     }
     format!("{out}\n{table}")
+}
+
+/// Where its lines go, and what became of them.
+fn access_log(log: &AccessLogView) -> (&'static str, String) {
+    let AccessLogView { to, format, written, lost, error } = log;
+    let (written, lost) = (format::thousands(*written), format::thousands(*lost));
+    let mut text = format!("{to} as {}, {written} lines written, {lost} lost", format.name());
+    if let Some(error) = error {
+        _ = write!(text, "; cannot be written: {error}");
+    }
+    ("access log", text)
 }
 
 /// Conditions in one cell.

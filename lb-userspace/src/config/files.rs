@@ -1,4 +1,4 @@
-//! Files that a configuration names and that must be usable: certificates, keys, pages.
+//! Files that a configuration names and that must be usable: certificates, keys, pages, logs.
 //!
 //! Each is read where it is named, so that what is wrong with it is told with the line and column of its path.
 //! What was read is thrown away: those who use the files read them again, and later once more when they have changed.
@@ -9,6 +9,8 @@ use rustls::crypto::aws_lc_rs;
 use toml_span::Spanned;
 
 use crate::{
+    access_log::Sink,
+    model::listener::LogTarget,
     page::Page,
     tls::{TlsError, certified, trusted},
 };
@@ -21,6 +23,8 @@ pub(super) enum NamedFile {
     Trusted(Spanned<PathBuf>),
     /// A page.
     Page(Spanned<PathBuf>),
+    /// A log.
+    Log(Spanned<LogTarget>),
 }
 
 impl NamedFile {
@@ -40,6 +44,9 @@ impl NamedFile {
             }
             Self::Page(path) => {
                 Page::read(&path.value).err().map(|error| (path.span.start, error.to_string()))
+            }
+            Self::Log(to) => {
+                Sink::look_at(&to.value).err().map(|error| (to.span.start, error.to_string()))
             }
         }
     }

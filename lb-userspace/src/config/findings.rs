@@ -9,7 +9,7 @@ use super::{
     files::NamedFile,
     position::Lines,
 };
-use crate::model::listener::CertificateFiles;
+use crate::model::listener::{CertificateFiles, LogTarget};
 
 /// The problems found so far, and what is needed to say where they are.
 pub(super) struct Findings<'t> {
@@ -59,6 +59,13 @@ impl<'t> Findings<'t> {
     pub(super) fn names_page(&mut self, path: Spanned<PathBuf>) -> PathBuf {
         let value = path.value.clone();
         self.files.push(NamedFile::Page(path));
+        value
+    }
+
+    /// Notes where a log goes.
+    pub(super) fn names_log(&mut self, to: Spanned<LogTarget>) -> LogTarget {
+        let value = to.value.clone();
+        self.files.push(NamedFile::Log(to));
         value
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the configuration file.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod access_logs;
 mod asked;
 mod files;
 mod health;

@@ -1,5 +1,6 @@
 //! A layer-7 entry: a socket of the daemon, and the rules for what arrives on it.
 
+mod access_log;
 mod client;
 mod following;
 
@@ -12,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    access_log::{AccessLog, LogFormat, LogTarget, SYSLOG_SOCKET},
     client::ClientLimits,
     following::{Following, ForwardingHeaders},
 };
@@ -35,6 +37,8 @@ pub struct Listener {
     pub client: ClientLimits,
     /// Pages for answers of our own that are errors, by their status.
     pub error_pages: BTreeMap<u16, PathBuf>,
+    /// Where requests are written down, if they are.
+    pub access_log: Option<AccessLog>,
     /// Who is believed when it says whom it speaks for.
     pub trusted_proxies: BTreeSet<Prefix>,
     /// How requests are followed.

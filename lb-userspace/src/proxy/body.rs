@@ -15,7 +15,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use self::client::{ClientBody, Cut};
-use super::{answers::Answer, clock, io::Watch, upstream::Lease};
+use super::{access_log::Noted, answers::Answer, clock, io::Watch, upstream::Lease};
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
 /// hyper would go up to six times that, and to pass on more at once saves nothing.
@@ -139,6 +139,7 @@ pub(super) struct Reply {
     body: Inbound,
     /// Of a connection that has several answers at one time.
     one_of_several: Option<Arc<Answer>>,
+    noted: Noted,
     _answered: Answered,
 }
 
@@ -153,13 +154,33 @@ impl Answered {
     }
 
     /// A body after which the client is answered.
-    pub(super) fn with(self, body: Inbound) -> Reply {
+    pub(super) fn with(self, body: Inbound, mut noted: Noted) -> Reply {
         let one_of_several = Answer::present();
         // A client that gives no window at all is never asked whether it takes anything.
         if let Some(answer) = one_of_several.as_ref().filter(|_| !body.is_end_stream()) {
             answer.gave(true);
         }
-        Reply { body, one_of_several, _answered: self }
+        if body.is_end_stream() {
+            noted.has_ended();
+        }
+        Reply { body, one_of_several, noted, _answered: self }
+    }
+}
+
+impl Reply {
+    /// Notes what the client gets.
+    fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
+        match polled {
+            Poll::Pending => return,
+            Poll::Ready(None) => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                self.noted.sends(frame.data_ref().map_or(0, Bytes::len));
+            }
+            Poll::Ready(Some(Err(error))) => return self.noted.is_cut(error),
+        }
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.noted.has_ended();
+        }
     }
 }
 
@@ -180,6 +201,9 @@ impl Body for Reply {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(answer) = &self.one_of_several {
             answer.gave(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        }
+        if self.noted.is_on() {
+            self.note(&polled);
         }
         polled
     }

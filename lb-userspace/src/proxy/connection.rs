@@ -26,6 +26,7 @@ use self::{
     watching::{End, watch_over},
 };
 use super::{
+    access_log::Session,
     answers::Streams,
     body::{ROOM, Reply},
     clock,
@@ -33,6 +34,7 @@ use super::{
     pages::Pages,
     snapshot::Listener,
     stream,
+    strict::Fault,
     visit::Visit,
     worker::Worker,
 };
@@ -83,7 +85,7 @@ impl Arrival {
             _ = self.ending.wait_for(|ending| *ending) => false,
         };
         let watch = Arc::new(Watch::new(h2, listener.limits, begun));
-        self.speak(listener, stream, watch).await;
+        self.speak(listener, stream, watch, None).await;
     }
 
     async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream) {
@@ -93,7 +95,8 @@ impl Arrival {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
-                self.speak(listener, stream, watch).await;
+                let session = listener.log.as_ref().map(|_| Session::of(stream.get_ref().1));
+                self.speak(listener, stream, watch, session.map(Rc::new)).await;
             }
             Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
             Err(_) => debug!("listener {}: {}: no handshake", listener.name, self.client),
@@ -101,10 +104,17 @@ impl Arrival {
     }
 
     /// Serves requests. What a connection needs for them is allocated apart, and given back while it rests.
-    async fn speak<S: Socket>(self, listener: Arc<Listener>, stream: S, watch: Arc<Watch>) {
+    async fn speak<S: Socket>(
+        self,
+        listener: Arc<Listener>,
+        stream: S,
+        watch: Arc<Watch>,
+        session: Option<Rc<Session>>,
+    ) {
         let client = self.client.ip();
         let pages = Arc::clone(&listener.pages);
-        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, client, &watch));
+        let visit =
+            Rc::new(Visit::new(&self.worker, self.number, listener, client, session, &watch));
         let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
         if spoken.watch.is_multiplexed() {
             return Box::pin(spoken.h2(stream)).await;
@@ -166,10 +176,20 @@ impl Spoken {
             // What hyper has read and not understood as a message it must not see again as another.
             return parts.read_buf.is_empty().then_some(io);
         }
-        if let Some(status) = self.watch.refusal() {
+        if let Some((status, fault)) = self.watch.refusal() {
+            self.note_refusal(status, fault);
             refuse(io.get_mut(), status, self.pages.get(status)).await;
         }
         None
+    }
+
+    /// Of a request that was under way a line is written in any case.
+    fn note_refusal(&self, status: StatusCode, fault: Option<Fault>) {
+        match fault {
+            None => self.visit.refused(status, &"the head of a request took too long"),
+            Some(fault) if !fault.is_of_body() => self.visit.refused(status, &fault),
+            Some(_) => {}
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 use hyper::{HeaderMap, Method};
 
 use super::{
-    Proxy,
+    LogCounts, Proxy,
+    access_log::Logging,
     caller::Caller,
     clock::now,
     table::{Asked, host_name, normal_path},
@@ -48,6 +49,8 @@ pub struct ListenerCounts {
     pub unrouted: u64,
     /// Requests of each route.
     pub routes: Vec<u64>,
+    /// Lines of its access log, if it has one. Several listeners may have the same.
+    pub log: Option<LogCounts>,
 }
 
 /// What was counted of a backend.
@@ -99,6 +102,7 @@ impl Proxy {
             connections: shared.connections.load(Relaxed),
             answers,
             unrouted: shared.unrouted.load(Relaxed),
+            log: listener.log.as_ref().map(Logging::counts),
             routes: listener.rules.hits.iter().map(|hits| hits.load(Relaxed)).collect(),
         })
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    access_log::Noted,
     attempt::{Attempt, Lost},
     body::{Begun, ClientBody, Inbound, Outbound},
     clock::{milliseconds, now},
@@ -45,6 +46,7 @@ impl Forwarding<'_> {
     pub(super) async fn run(
         mut self,
         request: Request<ClientBody>,
+        noted: &mut Noted,
     ) -> Result<Response<Inbound>, Failure> {
         let settings = &self.pool.settings;
         let end = settings.total_timeout.map(|time| Instant::now() + time);
@@ -68,6 +70,7 @@ impl Forwarding<'_> {
                 return Err(Failure::NoBackend { pool: self.pool.name.clone() });
             };
             backend.shared.requests.fetch_add(1, Relaxed);
+            noted.is_sent_to(backend.address);
             let spare = repeatable.then(|| copy(&request));
             let pool = self.pool;
             let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
@@ -78,7 +81,11 @@ impl Forwarding<'_> {
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
                     backend.shared.outlier.succeeded(was_out);
-                    return self.answer(response, lease, wish, nth, end);
+                    noted.is_answered();
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                        return self.switch(response, lease, nth, noted);
+                    }
+                    return Ok(self.answer(response, lease, wish, nth, end));
                 }
                 Err(lost) => lost,
             };
@@ -104,16 +111,13 @@ impl Forwarding<'_> {
     }
 
     fn answer(
-        &mut self,
+        &self,
         response: Response<Begun>,
         lease: Lease,
         wish: Wish,
         nth: usize,
         end: Option<Instant>,
-    ) -> Result<Response<Inbound>, Failure> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switch(response, lease, nth);
-        }
+    ) -> Response<Inbound> {
         let (mut parts, body) = response.into_parts();
         // How the backend speaks is no business of the client.
         parts.version = Version::HTTP_11;
@@ -124,7 +128,7 @@ impl Forwarding<'_> {
             parts.headers.append(SET_COOKIE, cookie.clone());
         }
         let body = Inbound::backend(body, lease, self.pool.settings.idle_timeout, end);
-        Ok(Response::from_parts(parts, body))
+        Response::from_parts(parts, body)
     }
 
     /// Both ends change the protocol: from now on bytes are passed on.
@@ -133,6 +137,7 @@ impl Forwarding<'_> {
         mut response: Response<Begun>,
         lease: Lease,
         nth: usize,
+        noted: &mut Noted,
     ) -> Result<Response<Inbound>, Failure> {
         let backend = self.pool.backends.get(nth).map(|backend| backend.address);
         let agreed = strip_hop_by_hop(response.headers_mut());
@@ -145,7 +150,10 @@ impl Forwarding<'_> {
                 .map_or(Failure::NoBackend { pool }, |backend| Failure::Switched { backend }));
         };
         let server = hyper::upgrade::on(&mut response);
-        tunnel::open(self.worker, client, server, lease, self.pool.settings.tunnel_timeout);
+        noted.has_status(StatusCode::SWITCHING_PROTOCOLS);
+        // The line is that of the whole tunnel.
+        let held = (lease, std::mem::take(noted));
+        tunnel::open(self.worker, (client, server), held, self.pool.settings.tunnel_timeout);
         let (mut parts, _) = response.into_parts();
         put_upgrade(&mut parts.headers, agreed);
         Ok(Response::from_parts(parts, Inbound::own("")))

@@ -52,7 +52,7 @@ impl<S> ClientIo<S> {
             debug!("a client is refused: {}", refused.fault);
             buffer.set_filled(before + refused.after);
             (self.scanner, self.over) = (None, true);
-            self.watch.refuse(refused.fault.status());
+            self.watch.refuse(refused.fault.status(), Some(refused.fault));
         }
     }
 

@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 
 pub(super) use self::make::Maker;
 use super::{
+    access_log::Logging,
     balance::{Field, Ring, eased},
     caller::Scheme,
     pages::Pages,
@@ -55,6 +56,7 @@ pub(super) struct Listener {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: ClientLimits,
     pub(super) pages: Arc<Pages>,
+    pub(super) log: Option<Logging>,
     /// Who is believed when it says whom it speaks for.
     pub(super) trusted: PrefixSet,
     pub(super) following: Following,

@@ -20,6 +20,7 @@ use tracing::debug;
 
 use self::hello::Hello;
 use super::{
+    access_log::{Asker, Noted},
     clock::{milliseconds, now},
     failure::{Failure, Fault},
     pick::{Wish, place},
@@ -38,19 +39,29 @@ pub(super) async fn serve(
     mut client: TcpStream,
     from: SocketAddr,
 ) {
+    let (nth, client_ip) = (worker.nth, from.ip());
+    let mut noted =
+        Noted::connection(Asker { listener, worker: nth, client: client_ip, session: None });
     let (name, said) = match listener.protocol {
         ListenerProtocol::TlsPassthrough => {
             match timeout(listener.limits.handshake_timeout, hello(&mut client)).await {
                 Ok(Ok(found)) => found,
                 // Who speaks no TLS would not understand an answer either.
-                Ok(Err(error)) => return debug!("listener {}: {from}: {error}", listener.name),
-                Err(_) => return debug!("listener {}: {from} names no server", listener.name),
+                Ok(Err(error)) => {
+                    noted.is_refused("the client said no proper hello");
+                    return debug!("listener {}: {from}: {error}", listener.name);
+                }
+                Err(_) => {
+                    noted.is_refused("the client named no server in time");
+                    return debug!("listener {}: {from} names no server", listener.name);
+                }
             }
         }
         _ => (String::new(), Vec::new()),
     };
+    noted.names(&name);
     let (method, headers) = (Method::GET, HeaderMap::new());
-    let (host, client_ip) = (host_name(&name), from.ip());
+    let host = host_name(&name);
     let asked = Asked {
         method: &method,
         host: &host,
@@ -61,21 +72,33 @@ pub(super) async fn serve(
     };
     let Some(route) = listener.rules.table.find(&asked, |_, _| ()) else {
         listener.shared.unrouted.fetch_add(1, Relaxed);
+        noted.is_refused("no route");
         return;
     };
     if let Some(hits) = listener.rules.hits.get(route) {
         hits.fetch_add(1, Relaxed);
     }
-    let Some(pool) = listener.pool(route, |below| worker.draw(below)) else { return };
+    noted.takes(route);
+    let Some(pool) = listener.pool(route, |below| worker.draw(below)) else {
+        return noted.is_refused("no backend");
+    };
+    noted.goes_to(pool);
     let wish = Wish::new(pool, listener.seed, &headers, client_ip);
-    match open(worker, pool, wish).await {
+    match open(worker, pool, wish, &mut noted).await {
         Ok((mut server, place)) => {
             if server.write_all(&said).await.is_ok() {
-                tunnel::pass(client, server, pool.settings.tunnel_timeout).await;
+                let limit = pool.settings.tunnel_timeout;
+                tunnel::pass(client, server, limit, &mut noted).await;
+                noted.receives(said.len());
+            } else {
+                noted.is_cut(&"the backend closed the connection at once");
             }
             drop(place);
         }
-        Err(failure) => worker.report(&listener.name, format_args!("a connection"), &failure),
+        Err(failure) => {
+            noted.failed(&failure);
+            worker.report(&listener.name, format_args!("a connection"), &failure);
+        }
     }
 }
 
@@ -84,6 +107,7 @@ async fn open(
     worker: &Worker,
     pool: &Arc<Pool>,
     wish: Wish,
+    noted: &mut Noted,
 ) -> Result<(TcpStream, Place), Failure> {
     let mut tried = Vec::new();
     loop {
@@ -92,6 +116,7 @@ async fn open(
             return Err(Failure::NoBackend { pool: pool.name.clone() });
         };
         backend.shared.requests.fetch_add(1, Relaxed);
+        noted.is_sent_to(backend.address);
         let was_out = backend.shared.outlier.is_out(now());
         match dial(backend, pool.settings.connect_timeout).await {
             Ok(stream) => {

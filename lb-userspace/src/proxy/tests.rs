@@ -10,6 +10,7 @@ mod holding;
 mod injecting;
 mod large;
 mod leaving;
+mod logging;
 mod pages;
 mod passing;
 mod refusing;

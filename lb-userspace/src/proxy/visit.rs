@@ -4,6 +4,7 @@ mod target;
 
 use std::{
     cell::RefCell,
+    fmt,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -18,6 +19,7 @@ use hyper::{
 
 use self::target::Target;
 use super::{
+    access_log::{Asker, Noted, Session},
     body::{Answered, ClientBody, Inbound, Reply},
     caller::{Caller, Origin, put_origin},
     failure::Failure,
@@ -45,6 +47,8 @@ pub(super) struct Visit {
     /// Who has connected, and its address as a header has it.
     peer: IpAddr,
     peer_value: HeaderValue,
+    /// Of TLS, if there is a log that wants to know.
+    session: Option<Rc<Session>>,
     watch: Arc<Watch>,
 }
 
@@ -57,6 +61,7 @@ impl Visit {
         number: u32,
         listener: Arc<Listener>,
         peer: IpAddr,
+        session: Option<Rc<Session>>,
         watch: &Arc<Watch>,
     ) -> Self {
         Self {
@@ -65,6 +70,7 @@ impl Visit {
             listener: RefCell::new(listener),
             peer,
             peer_value: client_value(peer),
+            session,
             watch: Arc::clone(watch),
         }
     }
@@ -75,10 +81,14 @@ impl Visit {
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
         let caller = Caller::of(&listener, self.peer, request.headers());
-        let request = ClientBody::of(request, self.watch.limits().max_body);
-        let mut response = match self.routed(&listener, &caller, request).await {
+        let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
+        let request = ClientBody::of(request, self.watch.limits().max_body, noted.received());
+        let mut response = match self.routed(&listener, &caller, request, &mut noted).await {
             Ok(response) => response,
-            Err((status, text)) => error_page(&listener, status, text),
+            Err((status, text)) => {
+                noted.is_refused(text);
+                error_page(&listener, status, text)
+            }
         };
         if head {
             take_body(&mut response);
@@ -87,8 +97,20 @@ impl Visit {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.watch.tunnel();
         }
+        noted.has_status(response.status());
         let (parts, body) = response.into_parts();
-        Response::from_parts(parts, answered.with(body))
+        Response::from_parts(parts, answered.with(body, noted))
+    }
+
+    /// Notes that the client was refused before it had asked for anything.
+    pub(super) fn refused(&self, status: StatusCode, why: &dyn fmt::Display) {
+        let listener = self.listener();
+        Noted::refuse(self.asker(&listener, self.peer), status, why);
+    }
+
+    fn asker<'a>(&'a self, listener: &'a Arc<Listener>, client: IpAddr) -> Asker<'a> {
+        let session = self.session.as_ref();
+        Asker { listener, worker: self.worker.nth, client, session }
     }
 
     fn listener(&self) -> Arc<Listener> {
@@ -104,6 +126,7 @@ impl Visit {
         listener: &Listener,
         caller: &Caller,
         request: Request<ClientBody>,
+        noted: &mut Noted,
     ) -> Result<Response<Inbound>, Refused> {
         let target = Target::of(&request, self.watch.limits())?;
         let asked = Asked {
@@ -123,12 +146,14 @@ impl Visit {
         if let Some(hits) = listener.rules.hits.get(nth) {
             hits.fetch_add(1, Relaxed);
         }
+        noted.takes(nth);
         let mut response = match &route.action {
             Action::Respond(respond) => respond_with(respond),
             Action::Redirect(redirect) => redirect_to(redirect, &target)?,
             Action::Pools(_) => {
                 let pool = listener.pool(nth, |below| self.worker.draw(below)).ok_or(NO_POOL)?;
-                self.forward(listener, caller, route, pool, &target, request).await?
+                noted.goes_to(pool);
+                self.forward(listener, caller, route, (pool, noted), &target, request).await?
             }
         };
         edit(response.headers_mut(), &route.edits.response);
@@ -140,7 +165,7 @@ impl Visit {
         listener: &Listener,
         caller: &Caller,
         route: &Route,
-        pool: &Arc<Pool>,
+        (pool, noted): (&Arc<Pool>, &mut Noted),
         target: &Target,
         mut request: Request<ClientBody>,
     ) -> Result<Response<Inbound>, Refused> {
@@ -175,7 +200,8 @@ impl Visit {
         let method = request.method().clone();
         let (worker, seed, client) = (&self.worker, listener.seed, caller.client);
         let forwarding = Forwarding { worker, pool, seed, client, trailers, upgrade };
-        forwarding.run(request).await.map_err(|failure| {
+        forwarding.run(request, noted).await.map_err(|failure| {
+            noted.failed(&failure);
             let what = format_args!("{method} {}{}", target.host, target.path);
             self.worker.report(&listener.name, what, &failure);
             refusal(&failure)

@@ -15,7 +15,7 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Notify;
 use tracing::warn;
 
-pub(super) use self::thread::{Command, Thread};
+pub(super) use self::thread::{Command, Thread, drop_privileges};
 use super::{
     balance::Turns,
     clock,
@@ -31,6 +31,8 @@ const LINES: u32 = 10;
 
 /// What the tasks of a worker have in common.
 pub(super) struct Worker {
+    /// Which of them it is.
+    pub(super) nth: usize,
     snapshot: Arc<ArcSwap<Snapshot>>,
     random: RefCell<fastrand::Rng>,
     turns: RefCell<HashMap<*const PoolShared, (Arc<Pool>, Turns)>>,
@@ -51,8 +53,9 @@ struct Log {
 }
 
 impl Worker {
-    fn new(snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+    fn new(nth: usize, snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
         Self {
+            nth,
             snapshot,
             random: RefCell::new(fastrand::Rng::new()),
             turns: RefCell::default(),

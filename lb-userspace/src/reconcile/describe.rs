@@ -9,7 +9,7 @@ use super::{Edit, difference};
 use crate::model::{
     Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
     PortRange, Prefix, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
-    listener::{ClientLimits, Following},
+    listener::{AccessLog, ClientLimits, Following},
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -55,6 +55,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                     &mut lines,
                 );
                 describe_pages(name, &BTreeMap::new(), &new.error_pages, &mut lines);
+                describe_log(name, None, new.access_log.as_ref(), &mut lines);
                 describe_proxies(name, &BTreeSet::new(), &new.trusted_proxies, &mut lines);
                 describe_words(
                     name,
@@ -75,6 +76,8 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 }
                 describe_words(name, old.client.words(), new.client.words(), &mut lines);
                 describe_pages(name, &old.error_pages, &new.error_pages, &mut lines);
+                let [before, after] = [old, new].map(|it| it.access_log.as_ref());
+                describe_log(name, before, after, &mut lines);
                 describe_proxies(name, &old.trusted_proxies, &new.trusted_proxies, &mut lines);
                 describe_words(name, old.following.words(), new.following.words(), &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
@@ -115,6 +118,22 @@ fn describe_pages(
             }
         });
     }
+}
+
+fn describe_log(
+    name: &Name,
+    before: Option<&AccessLog>,
+    after: Option<&AccessLog>,
+    lines: &mut Vec<String>,
+) {
+    lines.extend(match (before, after) {
+        (None, Some(new)) => Some(format!("+ access log of {name}: {new}")),
+        (Some(old), None) => Some(format!("- access log of {name}: {old}")),
+        (Some(old), Some(new)) if old != new => {
+            Some(format!("~ access log of {name}: {old} -> {new}"))
+        }
+        _ => None,
+    });
 }
 
 fn describe_proxies(

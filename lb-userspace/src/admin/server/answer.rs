@@ -170,6 +170,7 @@ async fn dispatch(
             let apply = body::read(body, patience).await?;
             json(&ask(requests, |reply| Request::Apply { apply, reply }).await??)
         }
+        Route::Logs => json(&ask(requests, |reply| Request::Reopen { reply }).await??),
         Route::Detach => json(&ask(requests, |reply| Request::Detach { reply }).await??),
     }
 }

@@ -40,6 +40,8 @@ pub(super) enum Route {
     Changes,
     /// `/v1/apply`
     Apply,
+    /// `/v1/logs/reopen`
+    Logs,
     /// `/v1/detach`
     Detach,
 }
@@ -73,6 +75,7 @@ impl Route {
             ["v1", "trace"] => Self::Trace,
             ["v1", "changes"] => Self::Changes,
             ["v1", "apply"] => Self::Apply,
+            ["v1", "logs", "reopen"] => Self::Logs,
             ["v1", "detach"] => Self::Detach,
             _ => {
                 return Err(Rejection::new(
@@ -99,7 +102,7 @@ impl Route {
             | Self::Trace => "GET",
             Self::Backends(_) => "GET, POST",
             Self::Backend(..) => "PATCH, DELETE",
-            Self::Changes | Self::Apply | Self::Detach => "POST",
+            Self::Changes | Self::Apply | Self::Logs | Self::Detach => "POST",
         };
         if allowed.split(", ").any(|one| one == method.as_str()) {
             return Ok(());

@@ -198,6 +198,7 @@ async fn other_methods_are_refused_with_those_that_work() {
         ("GET", "/v1/apply", "POST"),
         ("BREW", "/v1/changes", "POST"),
         ("GET", "/v1/detach", "POST"),
+        ("GET", "/v1/logs/reopen", "POST"),
     ];
     for (method, path, allowed) in cases {
         let answer = call(&daemon.socket, method, path, "").await;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ListenerProtocol, Name};
+use crate::model::{ListenerProtocol, Name, listener::LogFormat};
 
 /// `GET /v1/listeners/NAME`: one listener.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,8 +26,25 @@ pub struct ListenerView {
     pub answers: BTreeMap<String, u64>,
     /// Requests that no route took.
     pub unrouted: u64,
+    /// Its access log, if it has one.
+    pub access_log: Option<AccessLogView>,
     /// Its routes, in the order of the file.
     pub routes: Vec<RouteEntry>,
+}
+
+/// The access log of a listener. Listeners that write to the same place have the same numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessLogView {
+    /// Where it goes, as in the configuration.
+    pub to: String,
+    /// What its lines look like.
+    pub format: LogFormat,
+    /// Lines that were written.
+    pub written: u64,
+    /// Lines that were lost, because more came than could be written.
+    pub lost: u64,
+    /// Why nothing can be written at present.
+    pub error: Option<String>,
 }
 
 /// One route of a listener.

@@ -23,6 +23,15 @@ pub(in crate::cli) enum ListenerCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum LogsCommand {
+    /// Open the access logs anew, after their files have been renamed
+    Reopen {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
 /// Of `shunt route`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RouteArgs {

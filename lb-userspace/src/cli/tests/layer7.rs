@@ -39,6 +39,16 @@ async fn a_route_looks_as_it_should() {
 }
 
 #[tokio::test]
+async fn logs_are_opened_anew() {
+    let daemon = fixture::daemon();
+    let said = shunt(&daemon.socket, "logs reopen").await.unwrap();
+    assert_eq!(said.out, "access log /var/log/shunt/access.log: open anew\n");
+    let json = shunt(&daemon.socket, "logs reopen --json").await.unwrap().out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["operations"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_refused() {
     let daemon = fixture::daemon();
     for (line, words) in [

@@ -85,7 +85,7 @@ pub(super) fn absolute_path(given: &str) -> Result<PathBuf, PathError> {
     }
 }
 
-fn socket_path(given: &str) -> Result<PathBuf, PathError> {
+pub(super) fn socket_path(given: &str) -> Result<PathBuf, PathError> {
     if given.len() > LONGEST_SOCKET_PATH {
         return Err(PathError::Socket { given: given.to_owned() });
     }

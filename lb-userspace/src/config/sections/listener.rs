@@ -1,5 +1,6 @@
 //! `[[listener]]`: a socket of the daemon, and what happens to requests on it.
 
+mod access_log;
 mod action;
 mod client;
 mod conditions;
@@ -61,6 +62,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let tls = tls::read(section, protocol, findings);
     let client = client::read(section, protocol, findings);
     let pages = pages::read(section, protocol, findings);
+    let access_log = access_log::read(section, protocol, findings);
     let trusted = proxies::read(section, findings);
     let following = following::read(section, protocol, findings);
     section.refuse_others(findings);
@@ -78,14 +80,16 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(tls),
         Ok(client),
         Ok(error_pages),
+        Ok(access_log),
         Ok(trusted_proxies),
         Ok(following),
-    ) = (listen, protocol, routes, tls, client, pages, trusted, following)
+    ) = (listen, protocol, routes, tls, client, pages, access_log, trusted, following)
     else {
         return;
     };
     let place = |key| Some((key, section.get(key)?.offset()));
-    let keys = [place("listen"), place("pool")].into_iter().flatten().collect();
+    let keys =
+        [place("listen"), place("pool"), place("access-log")].into_iter().flatten().collect();
     let own = ServicePlaces { start: section.start(), keys };
     draft.places.listeners.insert(name.value.clone(), own);
     for (nth, place) in places.into_iter().enumerate() {
@@ -98,6 +102,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         tls,
         client,
         error_pages,
+        access_log,
         trusted_proxies,
         following,
     };

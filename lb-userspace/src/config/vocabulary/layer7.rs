@@ -31,6 +31,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("tls", "[listener.tls]"),
         word("client", "[listener.client]"),
         word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
+        word("access-log", "access-log = \"/var/log/shunt/access.log\""),
         word("trusted-proxies", "trusted-proxies = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
         word("forwarding-headers", "forwarding-headers = \"x-forwarded\""),
     ],
@@ -45,7 +46,6 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
             Instead("trusted-proxies", "this is nginx's word: write `trusted-proxies`"),
         ),
         ("trusted_proxies", Instead("trusted-proxies", "write `trusted-proxies`")),
-        ("access-log", Later("the access log is")),
         ("compression", Later("compression is")),
         ("rate-limit", LIMIT),
         ("max-connections", LIMIT),
@@ -55,6 +55,9 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ),
         ("error_page", Instead("error-pages", "this is nginx's word: write `error-pages`")),
         ("errorfile", Instead("error-pages", "this is HAProxy's word: write `error-pages`")),
+        ("access_log", Instead("access-log", "this is nginx's word: write `access-log`")),
+        ("log", Instead("access-log", "this is HAProxy's word: write `access-log`")),
+        ("log-format", Instead("access-log", "write `format` in [listener.access-log]")),
         ("routes", Instead("", "write `[[listener.route]]` for each route")),
         ("timeout", CLIENT),
         ("handshake-timeout", CLIENT),
@@ -112,6 +115,28 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("query", ROUTED),
         ("redirect", ROUTED),
         ("respond", ROUTED),
+    ],
+};
+
+/// `[listener.access-log]`.
+pub(in crate::config) const LISTENER_ACCESS_LOG: Vocabulary = Vocabulary {
+    key: "access-log",
+    header: "[listener.access-log]",
+    title: "[listener.access-log]",
+    noun: "key",
+    known: &[word("to", "to = \"/var/log/shunt/access.log\""), word("format", "format = \"json\"")],
+    refused: &[
+        ("path", Instead("to", "write `to`")),
+        ("file", Instead("to", "write `to`")),
+        ("target", Instead("to", "write `to`")),
+        ("log-format", Instead("format", "this is HAProxy's word: write `format`")),
+        ("log_format", Instead("format", "this is nginx's word: write `format`")),
+        (
+            "buffer",
+            Instead("", "lines are gathered for a tenth of a second by themselves; remove it"),
+        ),
+        ("rotate", Instead("", "rename the file and call `shunt logs reopen`, as logrotate does")),
+        ("fields", Instead("", "each format has its fields; remove it")),
     ],
 };
 

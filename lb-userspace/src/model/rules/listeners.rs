@@ -7,7 +7,7 @@ use crate::model::{Action, Desired, Listener, Name, Protocol, Service, Vip};
 
 /// Checks every listener.
 pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
-    let mut sockets = BTreeMap::new();
+    let (mut sockets, mut logs) = (BTreeMap::new(), BTreeMap::new());
     for (name, listener) in &desired.listeners {
         if let Some(other) = sockets.insert(listener.listen, name) {
             let message = format!(
@@ -18,6 +18,18 @@ pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
         }
         found.extend(hidden_by_service(desired, name, listener));
         routes(desired, name, listener, found);
+        if let Some(log) = &listener.access_log {
+            let (other, format) = *logs.entry(&log.to).or_insert((name, log.format));
+            if format != log.format {
+                let message = format!(
+                    "listener `{name}` writes to {} as {}, and listener `{other}` as {}; give both one `format`, or each its own file",
+                    log.to,
+                    log.format.name(),
+                    format.name()
+                );
+                found.push(Problem::of_listener(name, "access-log", message));
+            }
+        }
     }
 }
 

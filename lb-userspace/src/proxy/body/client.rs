@@ -7,7 +7,9 @@
 //! A body that has a length is measured before anything is done with its request; another one here, on its way.
 
 use std::{
+    cell::Cell,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -45,17 +47,23 @@ pub(in crate::proxy) struct ClientBody {
     /// Bytes that it may have, and how many of them have come.
     most: u64,
     read: u64,
+    /// Where they are counted, too, if somebody wants to know.
+    count: Option<Rc<Cell<u64>>>,
 }
 
 impl ClientBody {
     /// A request with its body, which may have so many bytes.
-    pub(in crate::proxy) fn of(request: Request<Incoming>, most: Option<u64>) -> Request<Self> {
+    pub(in crate::proxy) fn of(
+        request: Request<Incoming>,
+        most: Option<u64>,
+        count: Option<Rc<Cell<u64>>>,
+    ) -> Request<Self> {
         let blocks = request.version() < Version::HTTP_2;
         // Who waits to be told to send it sends nothing unless we read.
         let waits = request.headers().contains_key(EXPECT);
         let (comes, waits) = (blocks && !waits, blocks && waits);
         let most = most.unwrap_or(u64::MAX);
-        request.map(|body| Self { body: Some(body), comes, waits, most, read: 0 })
+        request.map(|body| Self { body: Some(body), comes, waits, most, read: 0, count })
     }
 
     /// Whether it is known to be larger than it may be.
@@ -67,6 +75,9 @@ impl ClientBody {
     fn measure(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Cut> {
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         self.read = self.read.saturating_add(length);
+        if let Some(count) = &self.count {
+            count.set(self.read);
+        }
         if self.read > self.most { Err(Cut::TooLarge(self.most)) } else { Ok(frame) }
     }
 }

@@ -113,7 +113,7 @@ pub(super) async fn watch_over<C: WindDown>(
             Verdict::Stale | Verdict::Slow => FAREWELL,
         };
         match verdict {
-            Verdict::Slow => watch.refuse(StatusCode::REQUEST_TIMEOUT),
+            Verdict::Slow => watch.refuse(StatusCode::REQUEST_TIMEOUT, None),
             // Ends it at once if there is nothing under way.
             Verdict::Stale => connection.as_mut().wind_down(),
             Verdict::Later(_) if is_ending => connection.as_mut().wind_down(),

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{ClientIo, Verdict, Watch};
 use crate::{
     model::listener::ClientLimits,
-    proxy::{answers::Answer, clock::now},
+    proxy::{answers::Answer, clock::now, strict::Fault},
 };
 
 const HEAD: Duration = Duration::from_secs(30);
@@ -120,13 +120,13 @@ async fn a_refusal_ends_what_is_read() {
     io.read_exact(&mut bytes).await.unwrap();
     let refusing = async {
         tokio::task::yield_now().await;
-        watch.refuse(StatusCode::REQUEST_TIMEOUT);
+        watch.refuse(StatusCode::REQUEST_TIMEOUT, None);
     };
     let (read, ()) = tokio::join!(io.read(&mut bytes), refusing);
     assert_eq!(read.unwrap(), 0);
-    assert_eq!(watch.refusal(), Some(StatusCode::REQUEST_TIMEOUT));
+    assert_eq!(watch.refusal(), Some((StatusCode::REQUEST_TIMEOUT, None)));
     there.write_all(b" / HTTP/1.1").await.unwrap();
     assert_eq!(io.read(&mut bytes).await.unwrap(), 0, "what comes later is not heard");
-    watch.refuse(StatusCode::BAD_REQUEST);
-    assert_eq!(watch.refusal(), Some(StatusCode::REQUEST_TIMEOUT), "the first counts");
+    watch.refuse(StatusCode::BAD_REQUEST, Some(Fault::BareLf));
+    assert_eq!(watch.refusal(), Some((StatusCode::REQUEST_TIMEOUT, None)), "the first counts");
 }

@@ -23,6 +23,7 @@ use crate::{
     proxy::{
         answers::{Answer, Answers},
         clock::{milliseconds, now},
+        strict::Fault,
     },
 };
 
@@ -84,6 +85,8 @@ pub(in crate::proxy) struct Watch {
 #[derive(Debug, Default)]
 struct Refusal {
     status: Option<StatusCode>,
+    /// What is wrong with what the client sent; nothing if it took too long.
+    fault: Option<Fault>,
     /// Who waits for bytes that will not come.
     reader: Option<Waker>,
 }
@@ -203,18 +206,21 @@ impl Watch {
     }
 
     /// Ends what is read, and leaves the status that the client is told.
-    pub(in crate::proxy) fn refuse(&self, status: StatusCode) {
+    pub(in crate::proxy) fn refuse(&self, status: StatusCode, fault: Option<Fault>) {
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        refusal.status.get_or_insert(status);
+        if refusal.status.is_none() {
+            (refusal.status, refusal.fault) = (Some(status), fault);
+        }
         self.refused.store(true, Release);
         if let Some(reader) = refusal.reader.take() {
             reader.wake();
         }
     }
 
-    /// The status that the client is to be told, if it was refused.
-    pub(in crate::proxy) fn refusal(&self) -> Option<StatusCode> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).status
+    /// The status that the client is to be told, if it was refused, and what is wrong with what it sent.
+    pub(in crate::proxy) fn refusal(&self) -> Option<(StatusCode, Option<Fault>)> {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((refusal.status?, refusal.fault))
     }
 
     /// Notes bytes that have arrived.

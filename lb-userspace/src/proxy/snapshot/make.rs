@@ -17,6 +17,7 @@ use crate::{
     model::{self, Action, BackendState, Desired, Name, Route, upstream::Balance},
     proxy::{
         ProxyError,
+        access_log::{AllLogs, Logging, Logs},
         balance::Ring,
         clock,
         pages::{AllPages, Pages},
@@ -45,27 +46,41 @@ pub(in crate::proxy) struct Made {
     tls: AllTls,
     origins: AllOrigins,
     pages: AllPages,
+    logs: AllLogs,
 }
 
 /// See the module.
-#[derive(Default)]
 pub(in crate::proxy) struct Maker {
     backends: BTreeMap<Key, Arc<BackendShared>>,
     pools: BTreeMap<Name, Arc<PoolShared>>,
     listeners: BTreeMap<Name, Arc<ListenerShared>>,
     made: Made,
+    logs: Logs,
     /// Whether there was a snapshot: before, nobody has just come.
     begun: bool,
 }
 
 impl Maker {
+    /// For so many workers.
+    pub(in crate::proxy) fn new(workers: usize) -> Self {
+        Self {
+            backends: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            made: Made::default(),
+            logs: Logs::new(workers),
+            begun: false,
+        }
+    }
+
     /// All that may fail about a configuration.
-    pub(in crate::proxy) fn made_for(&self, desired: &Desired) -> Result<Made, ProxyError> {
+    pub(in crate::proxy) fn made_for(&mut self, desired: &Desired) -> Result<Made, ProxyError> {
         Ok(Made {
             rules: self.rules(desired)?,
             tls: self.tls(desired)?,
             origins: self.origins(desired)?,
             pages: self.pages(desired)?,
+            logs: self.logs.of(desired, &self.made.logs)?,
         })
     }
 
@@ -143,6 +158,11 @@ impl Maker {
         certificates || pages
     }
 
+    /// The logs that are open, and who has opened them.
+    pub(in crate::proxy) fn logs(&mut self) -> (&mut Logs, &AllLogs) {
+        (&mut self.logs, &self.made.logs)
+    }
+
     /// What was made of routes and files.
     pub(in crate::proxy) fn made(&self) -> Made {
         self.made.clone()
@@ -182,6 +202,10 @@ impl Maker {
             let (protocol, limits) = (settings.protocol, settings.client);
             let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
             let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
+            let log = settings.access_log.as_ref().and_then(|it| {
+                let log = Arc::clone(self.made.logs.get(&it.to)?);
+                Some(Logging { log, format: it.format })
+            });
             let trusted = settings.trusted_proxies.iter().collect();
             let following = settings.following.clone();
             let port = settings.listen.port().into();
@@ -195,6 +219,7 @@ impl Maker {
                 tls,
                 limits,
                 pages,
+                log,
                 trusted,
                 following,
                 port,

@@ -58,7 +58,7 @@ impl Thread {
         let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new().name(format!("shunt-http-{nth}")).spawn(move || {
             drop_privileges();
-            let worker = Rc::new(Worker::new(snapshot));
+            let worker = Rc::new(Worker::new(nth, snapshot));
             LocalSet::new().block_on(&runtime, run(&worker, told));
             drop(end);
         })?;
@@ -77,7 +77,7 @@ impl Thread {
 }
 
 /// What clients send is read here, and nothing that it could lead to needs privileges.
-fn drop_privileges() {
+pub(in crate::proxy) fn drop_privileges() {
     for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
         if let Err(error) = caps::clear(None, set) {
             warn!("cannot give up privileges of a worker: {error}");
