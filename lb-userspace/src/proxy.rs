@@ -20,6 +20,7 @@ mod clock;
 mod connection;
 mod explain;
 mod failure;
+mod following;
 mod forward;
 mod headers;
 mod io;

@@ -22,7 +22,10 @@ use hyper::{
 };
 
 pub(super) use self::write::{Origin, put_origin};
-use super::snapshot::Listener;
+use super::{
+    following::{Followed, Ids},
+    snapshot::Listener,
+};
 use crate::model::{PrefixSet, listener::ForwardingHeaders};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -67,6 +70,8 @@ pub(super) struct Caller {
     pub(super) client: IpAddr,
     /// How the client asked.
     pub(super) scheme: Scheme,
+    /// By what the request can be found again.
+    pub(super) followed: Followed,
     /// What trusted proxies have said; nothing if whoever has connected is none.
     said: Option<Box<Said>>,
 }
@@ -89,6 +94,12 @@ impl Caller {
         Self::new(peer, listener.scheme(), &listener.trusted, first, headers)
     }
 
+    /// The same, with that by which the request can be found again.
+    pub(super) fn followed(self, listener: &Listener, headers: &HeaderMap, ids: &Ids) -> Self {
+        let followed = Followed::of(&listener.following, self.is_trusted(), headers, ids);
+        Self { followed, ..self }
+    }
+
     fn new(
         peer: IpAddr,
         scheme: Scheme,
@@ -97,12 +108,13 @@ impl Caller {
         headers: &HeaderMap,
     ) -> Self {
         if trusted.is_empty() || !trusted.contains(peer) {
-            return Self { client: peer, scheme, said: None };
+            return Self { client: peer, scheme, followed: Followed::default(), said: None };
         }
         let said = Box::new(Said::read(headers, trusted, first));
         Self {
             client: said.hops.last().copied().unwrap_or(peer),
             scheme: said.scheme.unwrap_or(scheme),
+            followed: Followed::default(),
             said: Some(said),
         }
     }

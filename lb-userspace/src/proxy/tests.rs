@@ -5,6 +5,7 @@ mod balancing;
 mod bodies;
 mod callers;
 mod failing;
+mod following;
 mod frames;
 mod holding;
 mod injecting;

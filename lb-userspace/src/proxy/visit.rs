@@ -81,7 +81,9 @@ impl Visit {
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
         let caller = Caller::of(&listener, self.peer, request.headers());
+        let caller = caller.followed(&listener, request.headers(), self.worker.ids());
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
+        noted.is_followed(&caller.followed);
         let request = ClientBody::of(request, self.watch.limits().max_body, noted.received());
         let mut response = match self.routed(&listener, &caller, request, &mut noted).await {
             Ok(response) => response,
@@ -90,6 +92,7 @@ impl Visit {
                 error_page(&listener, status, text)
             }
         };
+        caller.followed.put_id(&listener.following, response.headers_mut());
         if head {
             take_body(&mut response);
         }
@@ -193,6 +196,7 @@ impl Visit {
             headers: listener.following.forwarding_headers,
         };
         put_origin(headers, &origin);
+        caller.followed.put(&listener.following, headers);
         if let Some(host) = &route.edits.host {
             headers.insert(HOST, host.clone());
         }
@@ -202,7 +206,7 @@ impl Visit {
         let forwarding = Forwarding { worker, pool, seed, client, trailers, upgrade };
         forwarding.run(request, noted).await.map_err(|failure| {
             noted.failed(&failure);
-            let what = format_args!("{method} {}{}", target.host, target.path);
+            let what = format_args!("{method} {}{}{}", target.host, target.path, caller.followed);
             self.worker.report(&listener.name, what, &failure);
             refusal(&failure)
         })

@@ -20,6 +20,7 @@ use super::{
     balance::Turns,
     clock,
     failure::{Failure, Fault},
+    following::Ids,
     shared::{ListenerShared, PoolShared},
     snapshot::{Choice, Pool, Snapshot},
     upstream::Kept,
@@ -35,6 +36,7 @@ pub(super) struct Worker {
     pub(super) nth: usize,
     snapshot: Arc<ArcSwap<Snapshot>>,
     random: RefCell<fastrand::Rng>,
+    ids: Ids,
     turns: RefCell<HashMap<*const PoolShared, (Arc<Pool>, Turns)>>,
     kept: Rc<RefCell<Kept>>,
     /// Connections and tunnels.
@@ -58,6 +60,7 @@ impl Worker {
             nth,
             snapshot,
             random: RefCell::new(fastrand::Rng::new()),
+            ids: Ids::new(),
             turns: RefCell::default(),
             kept: Rc::default(),
             open: Cell::new(0),
@@ -74,6 +77,11 @@ impl Worker {
     /// A number below another, at random.
     pub(super) fn draw(&self, below: u64) -> u64 {
         self.random.borrow_mut().u64(0..below.max(1))
+    }
+
+    /// What ids of requests are drawn from.
+    pub(super) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     /// Connections that are kept.

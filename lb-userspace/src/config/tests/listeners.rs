@@ -234,8 +234,19 @@ fn how_requests_are_followed() {
     }
     refused(&of("forwarding-headers = \"forwardd\""), &["11: ", "did you mean `forwarded`"]);
     refused(&of("forwarding-headers = true"), &["11: ", "must be a string"]);
-    let tcp = "protocol = \"tcp\"\nforwarding-headers = \"both\"";
-    refused(&of(tcp), &["12: ", "protocol tcp reads no requests"]);
+    assert_eq!(listener(&of("request-id = \"X-Request-Id\"\ntrace-context = true")), [""; 0]);
+    refused(&of("request-id = true"), &["11: ", "must be a string", "x-request-id"]);
+    refused(&of("request-id = \"a b\""), &["11: ", "not the name of a header"]);
+    refused(&of("request-id = \"Connection\""), &["11: ", "how the message is sent"]);
+    for name in ["Cookie", "X-Forwarded-For", "traceparent"] {
+        refused(&of(&format!("request-id = \"{name}\"")), &["11: ", "means something else"]);
+    }
+    refused(&of("trace-context = \"yes\""), &["11: ", "must be true or false"]);
+    refused(&of("unique-id-header = \"x-id\""), &["11: ", "HAProxy's word"]);
+    for key in ["forwarding-headers = \"both\"", "request-id = \"x-id\"", "trace-context = true"] {
+        let tcp = format!("protocol = \"tcp\"\n{key}");
+        refused(&of(&tcp), &["12: ", "protocol tcp reads no requests"]);
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("access-log", "access-log = \"/var/log/shunt/access.log\""),
         word("trusted-proxies", "trusted-proxies = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
         word("forwarding-headers", "forwarding-headers = \"x-forwarded\""),
+        word("request-id", "request-id = \"x-request-id\""),
+        word("trace-context", "trace-context = true"),
     ],
     refused: &[
         ("certificate", TLS),
@@ -46,6 +48,11 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
             Instead("trusted-proxies", "this is nginx's word: write `trusted-proxies`"),
         ),
         ("trusted_proxies", Instead("trusted-proxies", "write `trusted-proxies`")),
+        (
+            "unique-id-header",
+            Instead("request-id", "this is HAProxy's word: write `request-id = \"HEADER\"`"),
+        ),
+        ("traceparent", Instead("trace-context", "write `trace-context = true`")),
         ("compression", Later("compression is")),
         ("rate-limit", LIMIT),
         ("max-connections", LIMIT),

@@ -1,4 +1,7 @@
-//! How requests are followed from hop to hop: what backends are told of who has asked.
+//! How requests are followed from hop to hop: what backends are told of who has asked, and by what a request can be
+//! found again.
+
+use hyper::header::HeaderName;
 
 /// In which headers backends are told who has asked. The same goes before the other where a trusted proxy says
 /// it in both.
@@ -42,11 +45,20 @@ impl ForwardingHeaders {
 pub struct Following {
     /// In which headers backends are told who has asked.
     pub forwarding_headers: ForwardingHeaders,
+    /// The header that has the id of a request.
+    pub request_id: Option<HeaderName>,
+    /// Whether each request is part of a trace (W3C Trace Context).
+    pub trace_context: bool,
 }
 
 impl Following {
     /// Every setting in the words of the file, always in the same order.
-    pub fn words(&self) -> [(&'static str, String); 1] {
-        [("forwarding-headers", self.forwarding_headers.name().to_owned())]
+    pub fn words(&self) -> [(&'static str, String); 3] {
+        let request_id = self.request_id.as_ref().map_or("none", HeaderName::as_str);
+        [
+            ("forwarding-headers", self.forwarding_headers.name().to_owned()),
+            ("request-id", request_id.to_owned()),
+            ("trace-context", self.trace_context.to_string()),
+        ]
     }
 }

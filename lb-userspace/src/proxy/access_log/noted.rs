@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use super::{Line, line::protocol};
 use crate::proxy::{
     failure::Failure,
+    following::{Followed, Trace, TraceId},
     snapshot::{Listener, Pool},
 };
 
@@ -108,6 +109,8 @@ impl Noted {
             time: Timestamp::now(),
             begun: Instant::now(),
             asked: None,
+            request_id: None,
+            trace: None,
             passed_as: None,
             named: None,
             received: Rc::default(),
@@ -121,6 +124,14 @@ impl Noted {
             cause: None,
             ended: false,
         })))
+    }
+
+    /// By what it can be found again.
+    pub(in crate::proxy) fn is_followed(&mut self, followed: &Followed) {
+        if let Self(Some(record)) = self {
+            record.request_id.clone_from(&followed.id);
+            record.trace = followed.trace.as_ref().map(Trace::id);
+        }
     }
 
     /// The route that it takes.
@@ -241,6 +252,8 @@ struct Record {
     begun: Instant,
     /// What was asked, if it was read.
     asked: Option<Asked>,
+    request_id: Option<HeaderValue>,
+    trace: Option<TraceId>,
     /// Of a connection that is passed on: as what.
     passed_as: Option<&'static str>,
     named: Option<String>,
@@ -281,6 +294,7 @@ impl Drop for Record {
         let asked = self.asked.as_ref();
         let uri = asked.map(Asked::target);
         let session = self.session.as_deref();
+        let trace = self.trace.map(|trace| trace.to_string());
         let value = |of: fn(&Asked) -> &Option<HeaderValue>| {
             asked.and_then(|asked| Some(of(asked).as_ref()?.as_bytes()))
         };
@@ -305,8 +319,8 @@ impl Drop for Record {
             cause: self.cause.as_deref(),
             referer: value(|asked| &asked.referer),
             user_agent: value(|asked| &asked.user_agent),
-            request_id: None,
-            trace_id: None,
+            request_id: self.request_id.as_ref().map(HeaderValue::as_bytes),
+            trace_id: trace.as_deref().map(str::as_bytes),
             tls_version: session.and_then(|session| session.version),
             tls_name: self.named.as_deref().or_else(|| session?.name.as_deref()),
         };

@@ -99,7 +99,7 @@ fn port(said: &Said, caller: &Caller) -> Option<u16> {
 
 /// The same as elements of `Forwarded` (RFC 7239 section 4). What was asked is in the first, that of the client.
 fn element_list(origin: &Origin<'_>, host: Option<&HeaderValue>) -> String {
-    let Caller { client, scheme, ref said } = *origin.caller;
+    let Caller { client, scheme, ref said, .. } = *origin.caller;
     let mut list = format!("for={};proto={}", Node(client), scheme.name());
     if let Some(host) = host.and_then(|host| host.to_str().ok()) {
         // A host with a port or an address in brackets is no token. Nothing in it would need an escape.

@@ -138,6 +138,26 @@ fn each_field_says_what_it_is_called() {
 }
 
 #[test]
+fn who_asks_and_by_what_it_is_found_again() {
+    let log = Log::new();
+    let server = Server::named("a");
+    let lines = "pool = \"web\"\nrequest-id = \"x-id\"\ntrace-context = true\ntrusted-proxies = \"127.0.0.1\"\n";
+    let scene = Scene::new(&format!("{lines}{}", log.key("json")), &pool("web", &[&server], ""));
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let said = format!(
+        "X-Forwarded-For: 198.51.100.7\r\nX-Id: outer\r\nTraceparent: 00-{trace}-00f067aa0ba902b7-00"
+    );
+    scene.ask(&format!("GET / HTTP/1.1\r\nHost: h\r\n{said}\r\n\r\n"));
+    let names = ["client", "request_id", "trace_id"];
+    let expected = format!(r#""198.51.100.7" "outer" "{trace}""#);
+    assert_eq!(fields(&log.objects(1)[0], &names), expected);
+    let answer = scene.get("/");
+    let parent = server.last().split("traceparent: 00-").nth(1).unwrap()[..32].to_owned();
+    let expected = format!(r#""127.0.0.1" "{}" "{parent}""#, answer.header("x-id").unwrap());
+    assert_eq!(fields(&log.objects(2)[1], &names), expected);
+}
+
+#[test]
 fn who_is_refused_is_logged_with_what_is_known() {
     let log = Log::new();
     let server = Server::named("a");

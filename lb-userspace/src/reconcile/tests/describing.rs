@@ -151,7 +151,7 @@ fn listeners_and_how_requests_are_spread() {
         "[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 404",
     );
     let after = parse(
-        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\n[listener.client]\nhead-timeout = \"5s\"",
+        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\nrequest-id = \"x-id\"\ntrace-context = true\n[listener.client]\nhead-timeout = \"5s\"",
     );
     let expected = [
         "~ retries of web: 2 -> 0",
@@ -167,6 +167,8 @@ fn listeners_and_how_requests_are_spread() {
         "+ access log of d: /var/log/a.log as combined",
         "+ trusted proxies of d: 192.0.2.0/24",
         "~ forwarding-headers of d: x-forwarded -> both",
+        "~ request-id of d: none -> x-id",
+        "~ trace-context of d: false -> true",
         "+ route of d: everything: pool web",
     ];
     let mut lines = describe(&before, &after);

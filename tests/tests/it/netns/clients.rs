@@ -5,6 +5,7 @@
 //! line, at three ports: HTTP/1.1, HTTP/2 without TLS, and either over TLS.
 
 pub(crate) mod authority;
+mod callers;
 pub(crate) mod curl;
 mod grpc;
 mod h2load;
@@ -46,7 +47,7 @@ const INSIDE: &str = "inside.example.org";
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 /// What backends tell of a request: nginx's variables.
-const TOLD: [(&str, &str); 12] = [
+const TOLD: [(&str, &str); 17] = [
     ("protocol", "$server_protocol"),
     ("method", "$request_method"),
     ("host", "$host"),
@@ -59,6 +60,11 @@ const TOLD: [(&str, &str); 12] = [
     ("x-forwarded-for", "$http_x_forwarded_for"),
     ("x-forwarded-proto", "$http_x_forwarded_proto"),
     ("x-forwarded-host", "$http_x_forwarded_host"),
+    ("x-forwarded-port", "$http_x_forwarded_port"),
+    ("forwarded", "$http_forwarded"),
+    ("x-request-id", "$http_x_request_id"),
+    ("traceparent", "$http_traceparent"),
+    ("tracestate", "$http_tracestate"),
 ];
 
 /// What the tests share: the backends, and who signs their certificates and those of the listeners.

@@ -136,7 +136,7 @@ pub(super) fn header_name(given: &str) -> Result<HeaderName, HeaderError> {
     given.parse().map_err(|_| HeaderError::Name { given: given.to_owned() })
 }
 
-fn changeable(given: &str) -> Result<HeaderName, HeaderError> {
+pub(super) fn changeable(given: &str) -> Result<HeaderName, HeaderError> {
     let name = header_name(given)?;
     if FRAMING.contains(&name.as_str()) {
         return Err(HeaderError::Framing { given: given.to_owned() });

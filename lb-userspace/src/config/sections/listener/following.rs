@@ -1,6 +1,12 @@
-//! How requests are followed from hop to hop: `forwarding-headers`.
+//! How requests are followed from hop to hop: `forwarding-headers`, `request-id` and `trace-context`.
 
-use super::conditions::Reported;
+use hyper::header::HeaderName;
+use thiserror::Error;
+
+use super::{
+    conditions::Reported,
+    edits::{HeaderError, changeable},
+};
 use crate::{
     config::{findings::Findings, reader::Section},
     model::{
@@ -16,7 +22,34 @@ const FORWARDING_HEADERS: [(&str, ForwardingHeaders); 4] = [
     ("none", ForwardingHeaders::None),
 ];
 
-const KEYS: [&str; 1] = ["forwarding-headers"];
+const KEYS: [&str; 3] = ["forwarding-headers", "request-id", "trace-context"];
+
+/// Headers that have a meaning of their own in every message, or that the proxy writes.
+const TAKEN: [&str; 12] = [
+    "accept",
+    "authorization",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "location",
+    "set-cookie",
+    "traceparent",
+    "tracestate",
+    "via",
+];
+
+/// Why a header cannot have the id of a request.
+#[derive(Debug, Error)]
+enum IdError {
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(
+        "`{given}` means something else; give the id of a request a header of its own, such as `x-request-id`"
+    )]
+    Taken { given: String },
+}
 
 pub(super) fn read(
     listener: &Section<'_>,
@@ -36,5 +69,20 @@ pub(super) fn read(
         let given = field.choice(&FORWARDING_HEADERS, &[], findings);
         following.forwarding_headers = given.ok_or(Reported)?;
     }
+    if let Some(field) = listener.get("request-id") {
+        let given = field.parsed(id_header, findings).ok_or(Reported)?;
+        following.request_id = Some(given.value);
+    }
+    if let Some(field) = listener.get("trace-context") {
+        following.trace_context = field.boolean(findings).ok_or(Reported)?;
+    }
     Ok(following)
+}
+
+fn id_header(given: &str) -> Result<HeaderName, IdError> {
+    let name = changeable(given)?;
+    if TAKEN.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-") {
+        return Err(IdError::Taken { given: given.to_owned() });
+    }
+    Ok(name)
 }
