@@ -123,6 +123,7 @@ pub(super) fn explain(
             .unwrap_or_default(),
         why: passed.why,
     });
+    let to_https = said.to_https.map(|port| format!("redirect 308 to https at port {port}"));
     Ok(RouteView {
         listener: name.clone(),
         listen: listener.listen,
@@ -131,7 +132,7 @@ pub(super) fn explain(
         client: said.client,
         route: said.route.map(|nth| nth + 1),
         conditions: route.map(|route| route.matches.words()).unwrap_or_default(),
-        action: route.map(|route| route.action.to_string()),
+        action: route.map(|route| route.action.to_string()).or(to_https),
         changes: route.map(|route| route.edits.words()).unwrap_or_default(),
         pools: route.map(|route| route.pools().cloned().collect()).unwrap_or_default(),
         passed: passed.collect(),

@@ -23,7 +23,7 @@ pub(super) async fn route(client: &Client, args: &RouteArgs) -> anyhow::Result<O
     }
     let view: RouteView = client.get(&path).await?;
     let outcome = Outcome::view(&view, args.output.json, words)?;
-    Ok(Outcome { done: view.route.is_some(), ..outcome })
+    Ok(Outcome { done: view.action.is_some(), ..outcome })
 }
 
 /// Percent escapes for all that is not plain in a query (RFC 3986 section 2.1).
@@ -47,6 +47,9 @@ pub(super) fn words(view: &RouteView) -> String {
     }
     lines.push(match view.route {
         Some(route) => ("route", format!("{route}: {}", conditions(&view.conditions))),
+        None if view.action.is_some() => {
+            ("route", "none, because it came by http (`redirect-to-https`)".to_owned())
+        }
         None => ("route", "none, so the answer is 404".to_owned()),
     });
     lines.extend(view.action.iter().map(|action| ("action", action.clone())));

@@ -43,6 +43,8 @@ pub struct Listener {
     pub trusted_proxies: BTreeSet<Prefix>,
     /// How requests are followed.
     pub following: Following,
+    /// The port of https that everything is sent to that comes without TLS.
+    pub redirect_to_https: Option<u16>,
 }
 
 /// What is spoken on a listener.

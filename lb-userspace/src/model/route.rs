@@ -64,7 +64,23 @@ pub enum PathRank {
     Exact,
 }
 
+/// Where an authority asks for the proof that a name is ours (RFC 8555 section 8.3): by plain HTTP.
+const CHALLENGES: &str = "/.well-known/acme-challenge";
+
 impl Route {
+    /// Whether it takes nothing but what an authority asks for.
+    pub fn is_for_challenges(&self) -> bool {
+        match &self.matches.path {
+            Some(
+                PathPattern::Prefix(path) | PathPattern::Exact(path) | PathPattern::Glob(path),
+            ) => {
+                let rest = path.strip_prefix(CHALLENGES);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Some(PathPattern::Regex(_)) | None => false,
+        }
+    }
+
     /// The route that sends everything to a pool.
     pub fn all_to(pool: super::Name) -> Self {
         let action = Action::Pools(vec![Share { pool, weight: super::Weight::default() }]);

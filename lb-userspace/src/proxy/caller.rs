@@ -119,6 +119,11 @@ impl Caller {
         }
     }
 
+    /// The host that the client has asked for, if a trusted proxy says so.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.said.as_ref()?.host.as_ref()?.to_str().ok()
+    }
+
     /// Whether a trusted proxy asks, whose headers are believed.
     pub(super) fn is_trusted(&self) -> bool {
         self.said.is_some()

@@ -12,6 +12,7 @@ use super::{
     access_log::Logging,
     caller::Caller,
     clock::now,
+    snapshot::Found,
     table::{Asked, host_name, normal_path},
 };
 use crate::model::Name;
@@ -23,6 +24,8 @@ pub struct Explanation {
     pub client: IpAddr,
     /// Its place, if there is one.
     pub route: Option<usize>,
+    /// The port of https that the client is sent to instead.
+    pub to_https: Option<u16>,
     /// Routes that fit by host and path but not otherwise, in the order in which they were looked at.
     pub passed: Vec<Passed>,
 }
@@ -79,13 +82,18 @@ impl Proxy {
         let snapshot = self.snapshot.load();
         let listener = snapshot.listener(self.bound.get(listener)?.0)?;
         let (host, path) = (host_name(host), normal_path(path));
-        let client = Caller::of(listener, peer, headers).client;
+        let Caller { client, scheme, .. } = Caller::of(listener, peer, headers);
         let asked = Asked { method, host: &host, path: &path, query, headers, client };
         let mut passed = Vec::new();
-        let route = listener.rules.table.find(&asked, |route, miss| {
+        let found = listener.rules.find(scheme, &asked, |route, miss| {
             passed.push(Passed { route, why: miss.to_string() });
         });
-        Some(Explanation { client, route, passed })
+        let (route, to_https) = match found {
+            Found::Route(route) => (Some(route), None),
+            Found::ToHttps(port) => (None, Some(port)),
+            Found::Nothing => (None, None),
+        };
+        Some(Explanation { client, route, to_https, passed })
     }
 
     /// What was counted of a listener.

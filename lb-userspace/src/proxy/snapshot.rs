@@ -20,7 +20,7 @@ use super::{
     pages::Pages,
     shared::{BackendShared, ListenerShared, PoolShared},
     sticky::Sticky,
-    table::Table,
+    table::{Asked, Miss, Table},
     tls::Originator,
 };
 use crate::model::{
@@ -92,12 +92,49 @@ impl Listener {
 pub(super) struct Rules {
     pub(super) routes: Vec<Route>,
     pub(super) table: Table,
+    /// What comes without TLS, if that is not served.
+    pub(super) to_https: Option<ToHttps>,
     /// Names of pools.
     pub(super) pools: Vec<Name>,
     /// Numbers and weights of the pools of each route.
     pub(super) targets: Vec<Vec<(usize, u32)>>,
     /// Requests that each route took.
     pub(super) hits: Vec<AtomicU64>,
+}
+
+/// Where what comes without TLS is sent.
+#[derive(Debug)]
+pub(super) struct ToHttps {
+    pub(super) port: u16,
+    /// The routes that take it all the same.
+    spared: Table,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Found {
+    /// It takes this route.
+    Route(usize),
+    /// It is sent to this port of https.
+    ToHttps(u16),
+    /// It takes no route.
+    Nothing,
+}
+
+impl Rules {
+    /// What becomes of a request. `passed` hears of routes that fit by host and path, but not otherwise.
+    pub(super) fn find(
+        &self,
+        scheme: Scheme,
+        asked: &Asked<'_>,
+        passed: impl FnMut(usize, Miss),
+    ) -> Found {
+        let (table, rest) = match &self.to_https {
+            Some(to) if scheme == Scheme::Http => (&to.spared, Found::ToHttps(to.port)),
+            _ => (&self.table, Found::Nothing),
+        };
+        table.find(asked, passed).map_or(rest, Found::Route)
+    }
 }
 
 /// A pool as it is now.

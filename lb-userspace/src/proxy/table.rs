@@ -73,7 +73,16 @@ struct Paths {
 impl Table {
     /// Indexes routes. Fails if the expressions of a host are too large together.
     pub(super) fn new(routes: &[Route]) -> Result<Self, regex::Error> {
-        let mut order: Vec<usize> = (0..routes.len()).collect();
+        Self::of_some(routes, |_| true)
+    }
+
+    /// Indexes only some routes, each by its place among all.
+    pub(super) fn of_some(
+        routes: &[Route],
+        counts: impl Fn(&Route) -> bool,
+    ) -> Result<Self, regex::Error> {
+        let counts = |nth: &usize| routes.get(*nth).is_some_and(&counts);
+        let mut order: Vec<usize> = (0..routes.len()).filter(counts).collect();
         order.sort_by_key(|nth| Reverse(routes.get(*nth).map(Route::rank)));
         let mut hosts: BTreeMap<Option<&HostPattern>, Vec<usize>> = BTreeMap::new();
         for nth in order {

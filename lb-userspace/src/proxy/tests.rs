@@ -21,6 +21,7 @@ mod server;
 mod slow;
 mod standing_still;
 mod streams;
+mod to_https;
 mod upstreams;
 
 use std::{

@@ -28,7 +28,7 @@ use super::{
         client_value, edit, foreign, join_cookies, pass_on, strip_hop_by_hop, takes_trailers,
     },
     io::Watch,
-    snapshot::{Listener, Pool},
+    snapshot::{Found, Listener, Pool},
     table::{Asked, host_name},
     worker::Worker,
 };
@@ -140,9 +140,12 @@ impl Visit {
             headers: request.headers(),
             client: caller.client,
         };
-        let found = listener.rules.table.find(&asked, |_, _| ());
-        let Some((nth, route)) = found.and_then(|nth| Some((nth, listener.rules.routes.get(nth)?)))
-        else {
+        let found = match listener.rules.find(caller.scheme, &asked, |_, _| ()) {
+            Found::Route(nth) => listener.rules.routes.get(nth).map(|route| (nth, route)),
+            Found::ToHttps(port) => return to_https(port, caller, &target),
+            Found::Nothing => None,
+        };
+        let Some((nth, route)) = found else {
             listener.shared.unrouted.fetch_add(1, Relaxed);
             return Err((StatusCode::NOT_FOUND, "no route"));
         };
@@ -261,9 +264,27 @@ fn respond_with(respond: &Respond) -> Response<Inbound> {
 
 fn redirect_to(redirect: &Redirect, target: &Target) -> Result<Response<Inbound>, Refused> {
     let url = redirect.to.of(&target.host, &target.path, target.query.as_deref());
-    let place = HeaderValue::try_from(url)
-        .map_err(|_| (StatusCode::BAD_REQUEST, "no place to redirect to"))?;
-    let mut response = plain(redirect.status, "");
+    moved(redirect.status, url)
+}
+
+/// Sends a client to the same at https. The method and the body are to stay as they are (RFC 9110 section 15.4.9).
+fn to_https(port: u16, caller: &Caller, target: &Target) -> Result<Response<Inbound>, Refused> {
+    let host = host_name(caller.host().unwrap_or(&target.host));
+    if host.is_empty() {
+        return Err(NO_PLACE);
+    }
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    // `OPTIONS *` has no path.
+    let path = if target.path.starts_with('/') { &*target.path } else { "/" };
+    let query = target.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    moved(StatusCode::PERMANENT_REDIRECT, format!("https://{host}{port}{path}{query}"))
+}
+
+const NO_PLACE: Refused = (StatusCode::BAD_REQUEST, "no place to redirect to");
+
+fn moved(status: StatusCode, url: String) -> Result<Response<Inbound>, Refused> {
+    let place = HeaderValue::try_from(url).map_err(|_| NO_PLACE)?;
+    let mut response = plain(status, "");
     response.headers_mut().insert(LOCATION, place);
     Ok(response)
 }

@@ -63,6 +63,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                     new.following.words(),
                     &mut lines,
                 );
+                describe_words(name, redirect(None), redirect(new.redirect_to_https), &mut lines);
                 describe_routes(name, &[], &new.routes, &mut lines);
             }
             Edit::Removed(name, _) => lines.push(format!("- listener {name}")),
@@ -80,11 +81,17 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 describe_log(name, before, after, &mut lines);
                 describe_proxies(name, &old.trusted_proxies, &new.trusted_proxies, &mut lines);
                 describe_words(name, old.following.words(), new.following.words(), &mut lines);
+                let [before, after] = [old, new].map(|it| redirect(it.redirect_to_https));
+                describe_words(name, before, after, &mut lines);
                 describe_routes(name, &old.routes, &new.routes, &mut lines);
             }
         }
     }
     lines
+}
+
+fn redirect(port: Option<u16>) -> [(&'static str, String); 1] {
+    [("redirect-to-https", port.map_or_else(|| "none".to_owned(), |port| format!("port {port}")))]
 }
 
 /// Settings that differ, both times in the same order.

@@ -7,7 +7,7 @@ use super::{
     commands::{failure, shunt},
     golden::assert_golden,
 };
-use crate::admin::fixture;
+use crate::{admin::fixture, cli::route::words};
 
 const ROUTE: &str =
     "route POST http://www.example.org:8080/a%20b?c=d&e -H X-Beta:1 --client 198.51.100.7";
@@ -36,6 +36,23 @@ async fn a_route_looks_as_it_should() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["url"], "http://www.example.org:8080/a%20b?c=d&e", "escaped on the way");
     assert_eq!((&json["method"], &json["client"]), (&"POST".into(), &"198.51.100.7".into()));
+}
+
+#[test]
+fn a_redirect_to_https_is_no_missing_route() {
+    let view = serde_json::json!({
+        "listener": "plain", "listen": "192.0.2.10:80", "method": "GET", "url": "http://www.example.org/",
+        "client": "198.51.100.7", "route": null, "conditions": [], "action": "redirect 308 to https at port 443",
+        "changes": [], "pools": [], "passed": [],
+    });
+    let said = words(&serde_json::from_value(view).unwrap());
+    let expected = [
+        "GET http://www.example.org/ from 198.51.100.7",
+        "  listener  plain (192.0.2.10:80)",
+        "  route     none, because it came by http (`redirect-to-https`)",
+        "  action    redirect 308 to https at port 443",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod edits;
 mod following;
 mod pages;
 mod proxies;
+mod redirect;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -65,6 +66,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let access_log = access_log::read(section, protocol, findings);
     let trusted = proxies::read(section, findings);
     let following = following::read(section, protocol, findings);
+    let redirect = redirect::read(section, protocol, findings);
     section.refuse_others(findings);
     let Some(name) = name else { return };
     if let Some(first) = draft.places.listener_names.get(&name.value) {
@@ -83,13 +85,14 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(access_log),
         Ok(trusted_proxies),
         Ok(following),
-    ) = (listen, protocol, routes, tls, client, pages, access_log, trusted, following)
+        Ok(redirect_to_https),
+    ) = (listen, protocol, routes, tls, client, pages, access_log, trusted, following, redirect)
     else {
         return;
     };
     let place = |key| Some((key, section.get(key)?.offset()));
-    let keys =
-        [place("listen"), place("pool"), place("access-log")].into_iter().flatten().collect();
+    let keys = ["listen", "pool", "access-log", "redirect-to-https"];
+    let keys = keys.into_iter().filter_map(place).collect();
     let own = ServicePlaces { start: section.start(), keys };
     draft.places.listeners.insert(name.value.clone(), own);
     for (nth, place) in places.into_iter().enumerate() {
@@ -105,6 +108,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         access_log,
         trusted_proxies,
         following,
+        redirect_to_https,
     };
     draft.desired.listeners.insert(name.value, listener);
 }
@@ -137,7 +141,11 @@ fn routes(
             }
             None => all_right = false,
         }
-    } else if sections.list.is_empty() && all_right && !section.has_stand_in("pool") {
+    } else if sections.list.is_empty()
+        && all_right
+        && !section.has_stand_in("pool")
+        && section.get("redirect-to-https").is_none_or(|it| it.value.as_bool() == Some(false))
+    {
         let message = "this [[listener]] has neither `pool` nor a route; add `pool = \"NAME\"`, or a `[[listener.route]]` below it";
         findings.add(section.start(), message);
         all_right = false;

@@ -250,6 +250,57 @@ fn how_requests_are_followed() {
 }
 
 #[test]
+fn redirects_to_https() {
+    let port = |lines: &str| {
+        let desired =
+            good(&format!("[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{lines}"));
+        desired.listeners.values().next().unwrap().redirect_to_https
+    };
+    assert_eq!(port("redirect-to-https = true"), Some(443));
+    assert_eq!(port("redirect-to-https = 8443"), Some(8443));
+    assert_eq!(port("redirect-to-https = false\n[[listener.route]]\nrespond = 204"), None);
+    let challenges = |path: &str| {
+        let route = format!("[[listener.route]]\n{path}\nrespond = 204");
+        listener(&format!("redirect-to-https = true\n{route}"))
+    };
+    for path in [
+        "path-prefix = \"/.well-known/acme-challenge/\"",
+        "path-prefix = \"/.well-known/acme-challenge\"",
+        "path = \"/.well-known/acme-challenge/token\"",
+        "path = \"/.well-known/acme-challenge/*\"",
+    ] {
+        assert_eq!(challenges(path), [""; 0], "{path}");
+    }
+    for path in ["path-prefix = \"/.well-known\"", "path = \"/.well-known/acme-challenges\"", ""] {
+        let found = challenges(path);
+        assert_eq!(found.len(), 1, "{path}: {found:?}");
+        assert!(found[0].starts_with("11: route 1 of listener `edge` takes nothing"), "{found:?}");
+    }
+    refused(
+        "redirect-to-https = true\npool = \"web\"",
+        &["11: ", "takes nothing", "`trusted-proxies`"],
+    );
+    let behind = "redirect-to-https = true\npool = \"web\"\ntrusted-proxies = \"192.0.2.1\"";
+    assert_eq!(listener(behind), [""; 0]);
+    refused("redirect-to-https = 80", &["10: ", "where it listens itself"]);
+    refused("redirect-to-https = 0", &["10: ", "use 1 to 65535"]);
+    refused("redirect-to-https = 65536", &["10: ", "use 1 to 65535"]);
+    refused("redirect-to-https = \"8443\"", &["10: ", "must be true or the port of https"]);
+    refused(
+        "redirect = \"https://{host}{uri}\"\npool = \"web\"",
+        &["10: ", "`redirect-to-https = true`"],
+    );
+    refused("redirect-to-https = false", &["7: ", "neither `pool` nor a route"]);
+    let of = |protocol: &str| {
+        format!("protocol = \"{protocol}\"\npool = \"web\"\nredirect-to-https = true")
+    };
+    refused(&of("tcp"), &["12: ", "reads no requests"]);
+    refused(&of("tls-passthrough"), &["12: ", "reads no requests"]);
+    let tls = "\n[listener.tls]\ncertificates = [{ certificate = \"/a.pem\", key = \"/a.key\" }]";
+    refused(&(of("https") + tls), &["12: ", "comes by https here already"]);
+}
+
+#[test]
 fn sockets_are_one_for_each() {
     let second =
         "pool = \"web\"\n[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"";

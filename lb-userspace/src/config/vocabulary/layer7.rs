@@ -36,6 +36,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("forwarding-headers", "forwarding-headers = \"x-forwarded\""),
         word("request-id", "request-id = \"x-request-id\""),
         word("trace-context", "trace-context = true"),
+        word("redirect-to-https", "redirect-to-https = true"),
     ],
     refused: &[
         ("certificate", TLS),
@@ -120,7 +121,13 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("header", ROUTED),
         ("cookie", ROUTED),
         ("query", ROUTED),
-        ("redirect", ROUTED),
+        (
+            "redirect",
+            Instead(
+                "",
+                "it belongs to a route: write `[[listener.route]]` below the [[listener]], or `redirect-to-https = true` here",
+            ),
+        ),
         ("respond", ROUTED),
     ],
 };

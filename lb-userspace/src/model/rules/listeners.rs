@@ -17,6 +17,7 @@ pub(super) fn check(desired: &Desired, found: &mut Vec<Problem>) {
             found.push(Problem::of_listener(name, "listen", message));
         }
         found.extend(hidden_by_service(desired, name, listener));
+        redirected(name, listener, found);
         routes(desired, name, listener, found);
         if let Some(log) = &listener.access_log {
             let (other, format) = *logs.entry(&log.to).or_insert((name, log.format));
@@ -48,6 +49,30 @@ fn hidden_by_service(desired: &Desired, name: &Name, listener: &Listener) -> Opt
         listener.listen, entry.listen
     );
     Some(Problem::of_listener(name, "listen", message))
+}
+
+/// What is sent to https cannot come back here, and leaves nothing for most routes.
+fn redirected(name: &Name, listener: &Listener, found: &mut Vec<Problem>) {
+    let Some(port) = listener.redirect_to_https else { return };
+    if port == listener.listen.port() {
+        let message = format!(
+            "listener `{name}` sends everything to port {port}, where it listens itself, without TLS; give the port of a listener of protocol https"
+        );
+        found.push(Problem::of_listener(name, "redirect-to-https", message));
+    }
+    if !listener.trusted_proxies.is_empty() {
+        return;
+    }
+    for (nth, route) in listener.routes.iter().enumerate() {
+        if !route.is_for_challenges() {
+            let message = format!(
+                "route {} of listener `{name}` takes nothing, because all that comes by http goes to https (`redirect-to-https`); remove it, or name the proxies who may say that it came by https (`trusted-proxies`)",
+                nth + 1
+            );
+            let subject = Subject::Route(name.clone(), nth);
+            found.push(Problem { subject, key: Some(""), message });
+        }
+    }
 }
 
 fn routes(desired: &Desired, name: &Name, listener: &Listener, found: &mut Vec<Problem>) {

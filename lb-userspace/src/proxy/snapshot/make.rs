@@ -12,7 +12,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{Backend, Listener, Pool, Rules, Snapshot};
+use super::{Backend, Listener, Pool, Rules, Snapshot, ToHttps};
 use crate::{
     model::{self, Action, BackendState, Desired, Name, Route, upstream::Balance},
     proxy::{
@@ -108,8 +108,11 @@ impl Maker {
     fn rules(&self, desired: &Desired) -> Result<AllRules, ProxyError> {
         let mut all = AllRules::new();
         for (name, listener) in &desired.listeners {
-            let (present, routes) = (self.made.rules.get(name), &listener.routes);
-            let rules = kept(present, |it| it.routes == *routes, || Rules::new(name, routes));
+            let is_same = |it: &Rules| {
+                let port = it.to_https.as_ref().map(|to| to.port);
+                it.routes == listener.routes && port == listener.redirect_to_https
+            };
+            let rules = kept(self.made.rules.get(name), is_same, || Rules::new(name, listener));
             all.insert(name.clone(), rules?);
         }
         Ok(all)
@@ -297,9 +300,17 @@ impl Maker {
 }
 
 impl Rules {
-    fn new(listener: &Name, routes: &[Route]) -> Result<Self, ProxyError> {
-        let table = Table::new(routes)
-            .map_err(|source| ProxyError::Routes { listener: listener.clone(), source })?;
+    fn new(name: &Name, listener: &model::Listener) -> Result<Self, ProxyError> {
+        let wrong = |source| ProxyError::Routes { listener: name.clone(), source };
+        let routes = &listener.routes[..];
+        let table = Table::new(routes).map_err(wrong)?;
+        let to_https = match listener.redirect_to_https {
+            Some(port) => {
+                let spared = Table::of_some(routes, Route::is_for_challenges).map_err(wrong)?;
+                Some(ToHttps { port, spared })
+            }
+            None => None,
+        };
         let names: BTreeSet<&Name> = routes.iter().flat_map(Route::pools).collect();
         let pools: Vec<Name> = names.into_iter().cloned().collect();
         let targets = |route: &Route| match &route.action {
@@ -311,7 +322,7 @@ impl Rules {
         };
         let targets = routes.iter().map(targets).collect();
         let hits = routes.iter().map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { routes: routes.to_vec(), table, pools, targets, hits })
+        Ok(Self { routes: routes.to_vec(), table, to_https, pools, targets, hits })
     }
 }
 

@@ -151,7 +151,7 @@ fn listeners_and_how_requests_are_spread() {
         "[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 404",
     );
     let after = parse(
-        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\nrequest-id = \"x-id\"\ntrace-context = true\n[listener.client]\nhead-timeout = \"5s\"",
+        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\nrequest-id = \"x-id\"\ntrace-context = true\nredirect-to-https = 8443\n[listener.client]\nhead-timeout = \"5s\"",
     );
     let expected = [
         "~ retries of web: 2 -> 0",
@@ -169,6 +169,7 @@ fn listeners_and_how_requests_are_spread() {
         "~ forwarding-headers of d: x-forwarded -> both",
         "~ request-id of d: none -> x-id",
         "~ trace-context of d: false -> true",
+        "~ redirect-to-https of d: none -> port 8443",
         "+ route of d: everything: pool web",
     ];
     let mut lines = describe(&before, &after);

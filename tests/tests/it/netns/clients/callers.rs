@@ -9,7 +9,7 @@ use tests::topology::{Family, Host};
 use super::{
     super::scene::{Network, Scene},
     EDGE, HTTP, HTTPS, PLAIN, Site,
-    curl::{Answer, ask},
+    curl::{Answer, ask, bracketed},
     pool, run, told, wants,
 };
 
@@ -37,6 +37,16 @@ fn requests_can_be_found_again_v4() {
 #[test]
 fn requests_can_be_found_again_v6() {
     run(wants(Family::V6, 1), &["curl"], config, found_again);
+}
+
+#[test]
+fn what_comes_by_http_goes_to_https_v4() {
+    run(wants(Family::V4, 1), &["curl"], to_https_config, to_https);
+}
+
+#[test]
+fn what_comes_by_http_goes_to_https_v6() {
+    run(wants(Family::V6, 1), &["curl"], to_https_config, to_https);
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what makes configurations may fail")]
@@ -208,5 +218,85 @@ fn found_again(scene: &mut Scene, site: &mut Site) -> Result<()> {
             told(&answer.body).get("x-request-id").is_some_and(|id| (*id == "outer-1") == kept)
         );
     }
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what makes configurations may fail")]
+fn to_https_config(network: &Network, site: &Site) -> Result<String> {
+    let client = client(network);
+    let trusting =
+        format!("redirect-to-https = {HTTPS}\npool = \"plain\"\ntrusted-proxies = [\"{client}\"]");
+    let challenges = "redirect-to-https = true\n[[listener.route]]\npath-prefix = \"/.well-known/acme-challenge/\"\npool = \"plain\"";
+    Ok([
+        site.pools(network),
+        site.listener("edge", HTTP, challenges),
+        site.listener("trusting", TRUSTING, &trusting),
+        site.https("tls", HTTPS, "pool = \"plain\""),
+    ]
+    .concat())
+}
+
+fn to_https(scene: &mut Scene, site: &mut Site) -> Result<()> {
+    for flag in ["--http1.1", "--http2-prior-knowledge"] {
+        for (port, place) in [
+            (HTTP, format!("location: https://{EDGE}/a%20b?c=d&e\r\n")),
+            (TRUSTING, format!("location: https://{EDGE}:{HTTPS}/a%20b?c=d&e\r\n")),
+        ] {
+            let answer = ask(scene, site, port, "/a%20b?c=d&e", &[flag, "--data", "x"])?;
+            let head = format!("{}\r\n", answer.head);
+            ensure!(answer.status == "308" && head.contains(&place), "{flag} {port}: {head}");
+        }
+    }
+    let challenge = ask(scene, site, HTTP, "/.well-known/acme-challenge/token", &[])?;
+    hears(&challenge, &[("uri", "/.well-known/acme-challenge/token")])?;
+    followed_by_curl(scene, site)?;
+    by_address(scene, site)?;
+    // A proxy that has got it by https is not sent there again.
+    let said = ["X-Forwarded-Proto: https", "X-Forwarded-For: 203.0.113.7"];
+    let answer = with(scene, site, TRUSTING, "--http1.1", &said)?;
+    hears(&answer, &[("x-forwarded-proto", "https"), ("name", "backend1")])?;
+    let header = ["-H", "X-Forwarded-Proto: https"];
+    let answer = ask(scene, site, HTTP, "/", &header)?;
+    ensure!(answer.status == "308", "who is not trusted: {}", answer.head);
+    the_redirect_is_explained(scene, site)
+}
+
+/// The client gets there, and sends what it has sent before.
+fn followed_by_curl(scene: &Scene, site: &Site) -> Result<()> {
+    let at = format!("{EDGE}:{HTTPS}:{}", bracketed(site));
+    let args = ["-L", "--http1.1", "--resolve", &at, "--data", "twelve bytes"];
+    let answer = ask(scene, site, TRUSTING, "/there?q", &args)?;
+    ensure!(answer.status == "200", "{} {}", answer.head, answer.body);
+    let expected =
+        [("method", "POST"), ("uri", "/there?q"), ("length", "12"), ("x-forwarded-proto", "https")];
+    hears(&answer, &expected)
+}
+
+/// Literal addresses keep their brackets.
+fn by_address(scene: &Scene, site: &Site) -> Result<()> {
+    let host = bracketed(site);
+    let url = format!("http://{host}:{TRUSTING}/a");
+    let args = [
+        "-sS",
+        "-g",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "20",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{redirect_url}",
+        &url,
+    ];
+    let place = scene.network.topology.client.run("curl", &args)?.success()?;
+    ensure!(place == format!("https://{host}:{HTTPS}/a"), "{place}");
+    Ok(())
+}
+
+fn the_redirect_is_explained(scene: &Scene, site: &Site) -> Result<()> {
+    let url = format!("http://{}:{HTTP}/a", bracketed(site));
+    let said = scene.daemon.ok(&["route", "GET", &url])?;
+    ensure!(said.contains("redirect 308 to https at port 443"), "{said}");
     Ok(())
 }

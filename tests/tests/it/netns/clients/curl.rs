@@ -62,7 +62,7 @@ pub(crate) fn ask(
     parts.with_context(|| format!("no answer: {said}"))
 }
 
-fn bracketed(site: &Site) -> String {
+pub(crate) fn bracketed(site: &Site) -> String {
     let ip = site.vip;
     if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
 }
