@@ -35,7 +35,7 @@ pub use self::{
     decap::{DecapSettings, DecapTarget},
     flow::{FlowError, FlowQuery},
     health::Health,
-    limit::FlowLimit,
+    limit::RateLimit,
     listener::{Listener, ListenerProtocol},
     names::{Name, Protocol, Weight},
     prefix::{Prefix, PrefixSet},

@@ -16,6 +16,7 @@ mod attempt;
 mod balance;
 mod body;
 mod caller;
+mod clients;
 mod clock;
 mod connection;
 mod explain;

@@ -21,8 +21,8 @@ use super::{
     },
 };
 use crate::model::{
-    Affinity, AttachMode, BackendState, Change, ChangeError, FlowLimit, FlowQuery, Forward, Health,
-    Name, NoBackend, Prefix, Rule, Scheduler, Tracking, Udp, Weight,
+    Affinity, AttachMode, BackendState, Change, ChangeError, FlowQuery, Forward, Health, Name,
+    NoBackend, Prefix, RateLimit, Rule, Scheduler, Tracking, Udp, Weight,
     access::AccessError,
     health::{HttpProbe, Probe},
 };
@@ -104,7 +104,7 @@ pub(crate) fn status() -> Status {
         affinity: Affinity::default(),
         allow: 0,
         deny: 1,
-        new_flows: FlowLimit::new(5000, Some(10_000)).ok(),
+        new_flows: RateLimit::new(5000, Some(10_000)).ok(),
         new_flows_per_source: None,
         no_backend: NoBackend::default(),
         idle_timeout_ms: 900_000,

@@ -16,8 +16,8 @@ pub use self::layer7::{
 };
 pub use self::trace::{FrameView, TraceEvent, TracedPacket};
 use crate::model::{
-    Affinity, AttachMode, BackendState, FlowLimit, Forward, Health, Name, NoBackend, PortRange,
-    Prefix, Scheduler, SourcePrefix, Tracking, Udp, Vip, Weight,
+    Affinity, AttachMode, BackendState, Forward, Health, Name, NoBackend, PortRange, Prefix,
+    RateLimit, Scheduler, SourcePrefix, Tracking, Udp, Vip, Weight,
 };
 
 /// `GET /v1/status`: the daemon at a glance.
@@ -87,9 +87,9 @@ pub struct ServiceView {
     /// How many prefixes are denied.
     pub deny: usize,
     /// How many flows may begin, if that is limited.
-    pub new_flows: Option<FlowLimit>,
+    pub new_flows: Option<RateLimit>,
     /// How many flows of one source may begin, if that is limited.
-    pub new_flows_per_source: Option<FlowLimit>,
+    pub new_flows_per_source: Option<RateLimit>,
     /// What becomes of packets that no backend is there for.
     pub no_backend: NoBackend,
     /// A flow without packets for so many milliseconds is over.

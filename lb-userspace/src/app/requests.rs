@@ -45,6 +45,8 @@ fn view(proxy: &Proxy, name: &Name, listener: &Listener) -> ListenerView {
         connections: counts.connections,
         answers,
         unrouted: counts.unrouted,
+        over_max_connections: counts.over_max_connections,
+        over_rate_limit: counts.over_rate_limit,
         access_log: access_log(listener, counts.log.as_ref()),
         routes: listener.routes.iter().enumerate().map(entry).collect(),
     }

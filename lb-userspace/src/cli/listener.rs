@@ -68,6 +68,7 @@ fn words(listener: &ListenerView) -> String {
         ("connections", format!("{open} open of {}", format::thousands(listener.connections))),
         ("answers", if answers.is_empty() { "none".to_owned() } else { answers.join(", ") }),
         ("no route", format::thousands(listener.unrouted)),
+        ("over limits", over_limits(listener)),
     ];
     let lines = lines.into_iter().chain(listener.access_log.as_ref().map(access_log));
     let mut out = format!("listener {}\n", listener.name);
@@ -102,6 +103,13 @@ fn access_log(log: &AccessLogView) -> (&'static str, String) {
         _ = write!(text, "; cannot be written: {error}");
     }
     ("access log", text)
+}
+
+/// What was refused because a client had too many of it.
+fn over_limits(listener: &ListenerView) -> String {
+    let [connections, requests] =
+        [listener.over_max_connections, listener.over_rate_limit].map(format::thousands);
+    format!("{connections} connections, {requests} requests")
 }
 
 /// Conditions in one cell.

@@ -3,6 +3,7 @@
 mod daemon;
 mod health;
 mod interface;
+mod limit;
 mod listener;
 mod pool;
 mod service;

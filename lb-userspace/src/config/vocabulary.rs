@@ -253,7 +253,7 @@ pub(super) const LIMIT: Vocabulary = Vocabulary {
     refused: &[
         ("per", Instead("rate", "a rate is per second; write `rate` and `burst`")),
         ("interval", Instead("rate", "a rate is per second; write `rate` and `burst`")),
-        ("limit", Instead("rate", "write `rate`, in flows per second")),
+        ("limit", Instead("rate", "write `rate`, per second")),
     ],
 };
 

@@ -1,4 +1,4 @@
-//! Limits of how many flows may begin.
+//! Limits of how often something may happen: how many flows may begin, how many requests may be made.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ const SECOND: u64 = 1_000_000_000;
 /// into 64 bits.
 const LONGEST_BURST: u64 = u64::MAX / 4;
 
-/// So many flows per second in the long run, and so many at once.
+/// So many per second in the long run, and so many at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct FlowLimit {
+pub struct RateLimit {
     rate: u64,
     burst: u64,
 }
@@ -23,13 +23,13 @@ pub struct FlowLimit {
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum LimitError {
     /// The rate is out of range.
-    #[error("a rate of {given} flows per second is out of range; use 1 to {SECOND}")]
+    #[error("a rate of {given} per second is out of range; use 1 to {SECOND}")]
     Rate {
         /// What was given.
         given: i64,
     },
     /// The burst is out of range.
-    #[error("a burst of {given} flows is out of range at {rate} per second; use 1 to {most}")]
+    #[error("a burst of {given} is out of range at {rate} per second; use 1 to {most}")]
     Burst {
         /// What was given.
         given: i64,
@@ -40,8 +40,8 @@ pub enum LimitError {
     },
 }
 
-impl FlowLimit {
-    /// A limit of flows per second; as many as of a second may begin at once, unless told otherwise.
+impl RateLimit {
+    /// A limit per second; as many as of a second may come at once, unless told otherwise.
     pub fn new(rate: i64, burst: Option<i64>) -> Result<Self, LimitError> {
         let error = LimitError::Rate { given: rate };
         let rate = u64::try_from(rate).ok().filter(|rate| (1..=SECOND).contains(rate));
@@ -58,18 +58,18 @@ impl FlowLimit {
         Rate { interval: SECOND / self.rate, burst: self.burst }
     }
 
-    /// Flows per second.
+    /// How many per second.
     pub const fn rate(self) -> u64 {
         self.rate
     }
 
-    /// Flows at once.
+    /// How many at once.
     pub const fn burst(self) -> u64 {
         self.burst
     }
 }
 
-impl fmt::Display for FlowLimit {
+impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rate, burst } = self;
         write!(f, "{rate} per second, {burst} at once")

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, FlowLimit, Name, PortRange, Protocol, SourcePrefix, Vip, access::Rules};
+use super::{Access, Name, PortRange, Protocol, RateLimit, SourcePrefix, Vip, access::Rules};
 
 /// A layer-4 service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,9 +26,9 @@ pub struct Service {
     /// Who may connect.
     pub access: Access,
     /// How many flows may begin.
-    pub new_flows: Option<FlowLimit>,
+    pub new_flows: Option<RateLimit>,
     /// How many flows of one source may begin.
-    pub new_flows_per_source: Option<FlowLimit>,
+    pub new_flows_per_source: Option<RateLimit>,
     /// What becomes of packets that no backend is there for.
     pub no_backend: NoBackend,
     /// A flow without packets for this long is over.

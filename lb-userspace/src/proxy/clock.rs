@@ -7,8 +7,17 @@ use std::{
 
 /// Now.
 pub(super) fn now() -> u64 {
+    milliseconds(elapsed())
+}
+
+/// Now, in nanoseconds.
+pub(super) fn precise() -> u64 {
+    u64::try_from(elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
-    milliseconds(START.get_or_init(Instant::now).elapsed())
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// A duration in whole milliseconds.

@@ -1,5 +1,6 @@
 //! A client's connection, from its beginning to its end.
 
+mod crowd;
 mod resting;
 mod watching;
 
@@ -29,6 +30,7 @@ use super::{
     access_log::Session,
     answers::Streams,
     body::{ROOM, Reply},
+    clients::Entry,
     clock,
     io::{ClientIo, Watch},
     pages::Pages,
@@ -68,6 +70,9 @@ impl Arrival {
     /// Serves the client until it goes, or has been told to.
     pub(super) async fn serve(mut self, stream: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
+        let Some(entry) = listener.enter(self.client.ip()) else {
+            return crowd::turn_away(&listener, stream, self.client);
+        };
         let _open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
         // Small answers shall not wait for each other.
@@ -77,7 +82,7 @@ impl Arrival {
         }
         if listener.tls.is_some() {
             // Who speaks no TLS need not have room for it.
-            return Box::pin(self.serve_securely(listener, stream)).await;
+            return Box::pin(self.serve_securely(listener, stream, entry)).await;
         }
         let h2 = tokio::select! {
             // Who says nothing is no client of HTTP/2.
@@ -85,10 +90,10 @@ impl Arrival {
             _ = self.ending.wait_for(|ending| *ending) => false,
         };
         let watch = Arc::new(Watch::new(h2, listener.limits, begun));
-        self.speak(listener, stream, watch, None).await;
+        self.speak(listener, stream, watch, None, entry).await;
     }
 
-    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream) {
+    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream, entry: Entry) {
         let Some(tls) = listener.tls.clone() else { return };
         let handshake = TlsAcceptor::from(tls).accept(stream);
         match timeout(listener.limits.handshake_timeout, handshake).await {
@@ -96,7 +101,7 @@ impl Arrival {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
                 let session = listener.log.as_ref().map(|_| Session::of(stream.get_ref().1));
-                self.speak(listener, stream, watch, session.map(Rc::new)).await;
+                self.speak(listener, stream, watch, session.map(Rc::new), entry).await;
             }
             Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
             Err(_) => debug!("listener {}: {}: no handshake", listener.name, self.client),
@@ -110,6 +115,7 @@ impl Arrival {
         stream: S,
         watch: Arc<Watch>,
         session: Option<Rc<Session>>,
+        entry: Entry,
     ) {
         let client = self.client.ip();
         let pages = Arc::clone(&listener.pages);
@@ -117,10 +123,11 @@ impl Arrival {
             Rc::new(Visit::new(&self.worker, self.number, listener, client, session, &watch));
         let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
         if spoken.watch.is_multiplexed() {
-            return Box::pin(spoken.h2(stream)).await;
+            let io = ClientIo::new(stream, Arc::clone(&spoken.watch), entry);
+            return Box::pin(spoken.h2(io)).await;
         }
         // It is moved about, and each place where it has been stays as large as it is.
-        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch)));
+        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), entry));
         while let Some(idle) = Box::pin(spoken.h1(io)).await {
             io = idle;
             if !rest(io.get_ref(), &spoken.watch, &mut spoken.ending).await {
@@ -142,10 +149,10 @@ struct Spoken {
 }
 
 impl Spoken {
-    async fn h2<S: Socket>(&mut self, stream: S) {
+    async fn h2<S: Socket>(&mut self, io: ClientIo<S>) {
         let limits = *self.watch.limits();
         let service = answering(&self.visit);
-        let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&self.watch)));
+        let io = TokioIo::new(io);
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http2::Builder::new(Streams(Arc::clone(&self.watch)));
         builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);

@@ -50,6 +50,10 @@ pub struct ListenerCounts {
     pub answers: [u64; 5],
     /// Requests that no route took.
     pub unrouted: u64,
+    /// Connections that were closed because their client had its most.
+    pub over_max_connections: u64,
+    /// Requests that were refused because their client had made too many.
+    pub over_rate_limit: u64,
     /// Requests of each route.
     pub routes: Vec<u64>,
     /// Lines of its access log, if it has one. Several listeners may have the same.
@@ -110,6 +114,8 @@ impl Proxy {
             connections: shared.connections.load(Relaxed),
             answers,
             unrouted: shared.unrouted.load(Relaxed),
+            over_max_connections: shared.over_max_connections.load(Relaxed),
+            over_rate_limit: shared.over_rate_limit.load(Relaxed),
             log: listener.log.as_ref().map(Logging::counts),
             routes: listener.rules.hits.iter().map(|hits| hits.load(Relaxed)).collect(),
         })

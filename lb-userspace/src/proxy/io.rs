@@ -20,7 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::debug;
 
 pub(super) use self::watch::{Verdict, Watch};
-use super::strict::{Limits, Scanner};
+use super::{
+    clients::Entry,
+    strict::{Limits, Scanner},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,12 +34,14 @@ pub(super) struct ClientIo<S> {
     scanner: Option<Scanner>,
     /// Nothing more is read: the client was refused for what it sent.
     over: bool,
+    /// What counts the connection as one of its client's, for as long as there is this: in a tunnel, too.
+    _entry: Entry,
 }
 
 impl<S> ClientIo<S> {
-    pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(stream: S, watch: Arc<Watch>, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
-        Self { stream, watch, scanner, over: false }
+        Self { stream, watch, scanner, over: false, _entry: entry }
     }
 
     /// Takes back what begins with a fault, and refuses the client.

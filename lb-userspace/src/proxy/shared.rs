@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering:
 use tokio::sync::Notify;
 
 pub(super) use self::{budget::Budget, outliers::Outlier};
+use super::clients::ClientsShared;
 
 /// Of one backend of a pool.
 #[derive(Debug)]
@@ -83,6 +84,12 @@ pub(super) struct ListenerShared {
     pub(super) answers: [AtomicU64; 5],
     /// Requests that no route took.
     pub(super) unrouted: AtomicU64,
+    /// Connections that were closed because their client had its most.
+    pub(super) over_max_connections: AtomicU64,
+    /// Requests that were refused because their client had made too many.
+    pub(super) over_rate_limit: AtomicU64,
+    /// Connections and requests by client.
+    pub(super) clients: ClientsShared,
 }
 
 impl ListenerShared {

@@ -4,7 +4,7 @@
 mod make;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use super::{
     access_log::Logging,
     balance::{Field, Ring, eased},
     caller::Scheme,
+    clients::{Clients, Entry},
     pages::Pages,
     shared::{BackendShared, ListenerShared, PoolShared},
     sticky::Sticky,
@@ -55,6 +56,7 @@ pub(super) struct Listener {
     pub(super) protocol: ListenerProtocol,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: ClientLimits,
+    pub(super) clients: Clients,
     pub(super) pages: Arc<Pages>,
     pub(super) log: Option<Logging>,
     /// Who is believed when it says whom it speaks for.
@@ -65,6 +67,15 @@ pub(super) struct Listener {
 }
 
 impl Listener {
+    /// A connection of a client begins, unless it has its most. A trusted proxy has those of many clients, and may have
+    /// any number.
+    pub(super) fn enter(&self, client: IpAddr) -> Option<Entry> {
+        if self.trusted.contains(client) {
+            return Some(Entry::default());
+        }
+        self.clients.enter(client)
+    }
+
     /// What is spoken on it.
     pub(super) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }

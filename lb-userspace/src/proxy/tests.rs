@@ -4,6 +4,7 @@
 mod balancing;
 mod bodies;
 mod callers;
+mod crowds;
 mod failing;
 mod following;
 mod frames;

@@ -8,12 +8,13 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::Incoming,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER},
     http::uri::{self, PathAndQuery},
 };
 
@@ -22,6 +23,7 @@ use super::{
     access_log::{Asker, Noted, Session},
     body::{Answered, ClientBody, Inbound, Reply},
     caller::{Caller, Origin, put_origin},
+    clock,
     failure::Failure,
     forward::Forwarding,
     headers::{
@@ -85,7 +87,11 @@ impl Visit {
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
         noted.is_followed(&caller.followed);
         let request = ClientBody::of(request, self.watch.limits().max_body, noted.received());
-        let mut response = match self.routed(&listener, &caller, request, &mut noted).await {
+        let routed = match listener.clients.ask(caller.client, clock::precise) {
+            Ok(()) => self.routed(&listener, &caller, request, &mut noted).await,
+            Err(wait) => Ok(too_many(&listener, wait, &mut noted)),
+        };
+        let mut response = match routed {
             Ok(response) => response,
             Err((status, text)) => {
                 noted.is_refused(text);
@@ -295,6 +301,17 @@ fn error_page(listener: &Listener, status: StatusCode, text: &str) -> Response<I
     let mut response = Response::new(Inbound::own(page.body.clone()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, page.content_type.clone());
+    response
+}
+
+/// The answer to who has asked too often (RFC 6585 section 4), and may again after this time.
+fn too_many(listener: &Listener, wait: Duration, noted: &mut Noted) -> Response<Inbound> {
+    listener.shared.over_rate_limit.fetch_add(1, Relaxed);
+    let text = "too many requests";
+    noted.is_refused(text);
+    let mut response = error_page(listener, StatusCode::TOO_MANY_REQUESTS, text);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     response
 }
 

@@ -26,6 +26,10 @@ pub struct ListenerView {
     pub answers: BTreeMap<String, u64>,
     /// Requests that no route took.
     pub unrouted: u64,
+    /// Connections that were closed because their client had its most.
+    pub over_max_connections: u64,
+    /// Requests that were refused because their client had made too many.
+    pub over_rate_limit: u64,
     /// Its access log, if it has one.
     pub access_log: Option<AccessLogView>,
     /// Its routes, in the order of the file.

@@ -1,7 +1,9 @@
 //! Listeners, routes and `[pool.http]` as they stand in a file.
 
+use std::num::NonZeroU32;
+
 use super::{errors, good};
-use crate::model::{ListenerProtocol, listener::ClientLimits, upstream::Balance};
+use crate::model::{ListenerProtocol, RateLimit, listener::ClientLimits, upstream::Balance};
 
 const POOLS: &str = "[[pool]]\nname = \"web\"\nbackends = [\"127.0.0.1:8080\"]\n[[pool]]\nname = \"images\"\nbackends = []\n";
 
@@ -153,7 +155,9 @@ fn limits_of_clients() {
     let client = |lines: &str| format!("pool = \"web\"\n[listener.client]\n{lines}");
     let text = format!(
         "{POOLS}[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{}",
-        client("head-timeout = \"5s\"\nmax-headers = 50\nmax-body = 5000000000")
+        client(
+            "head-timeout = \"5s\"\nmax-headers = 50\nmax-body = 5000000000\nmax-connections = 100\nrate-limit = { rate = 10 }"
+        )
     );
     let desired = good(&text);
     let limits = desired.listeners.values().next().unwrap().client;
@@ -162,6 +166,8 @@ fn limits_of_clients() {
         head_timeout: limits.head_timeout,
         max_headers: 50,
         max_body: Some(5_000_000_000),
+        max_connections: NonZeroU32::new(100),
+        rate_limit: RateLimit::new(10, Some(10)).ok(),
         ..ClientLimits::default()
     };
     assert_eq!(limits, others);
@@ -174,6 +180,13 @@ fn limits_of_clients() {
     refused(&client("max-body = \"1M\""), &["12: ", "must be an integer"]);
     refused(&client("client_max_body_size = 1"), &["12: ", "nginx's word", "`max-body`"]);
     refused("pool = \"web\"\nmax-body = 1", &["11: ", "belong to [listener.client]"]);
+    refused(&client("max-connections = 0"), &["12: ", "0 is out of range; use 1 to 4294967295"]);
+    refused(&client("rate-limit = 5"), &["12: ", "must be a table", "{ rate = 100, burst = 200 }"]);
+    refused(&client("rate-limit = { burst = 5 }"), &["12: ", "has no `rate`"]);
+    refused(&client("rate-limit = { rate = 0 }"), &["12: ", "a rate of 0 per second"]);
+    refused(&client("limit_req = 1"), &["12: ", "nginx's word", "rate-limit = {"]);
+    refused("pool = \"web\"\nrate-limit = {}", &["11: ", "belong to [listener.client]"]);
+    refused("pool = \"web\"\nmaxconn = 1", &["11: ", "HAProxy's word", "of each client"]);
     refused(&client("handshake-timeout = \"1s\""), &["12: ", "no handshake of TLS"]);
     refused(&client("keepalive_timeout = \"1s\""), &["12: ", "nginx's word"]);
     refused(&client("head-timout = \"1s\""), &["12: ", "did you mean `head-timeout`"]);
@@ -181,6 +194,12 @@ fn limits_of_clients() {
     refused("pool = \"web\"\nclient = 1", &["11: ", "must be one table"]);
     let tcp = "protocol = \"tcp\"\npool = \"web\"\n[listener.client]\nsend-timeout = \"1s\"";
     refused(tcp, &["13: ", "reads no requests", "`tunnel-timeout`"]);
+    refused(
+        &tcp.replace("send-timeout = \"1s\"", "rate-limit = { rate = 1 }"),
+        &["13: ", "no requests"],
+    );
+    let crowd = tcp.replace("send-timeout = \"1s\"", "max-connections = 1");
+    assert_eq!(listener(&crowd), Vec::<String>::new());
     let passed = "protocol = \"tls-passthrough\"\npool = \"web\"\n[listener.client]\nhandshake-timeout = \"1s\"";
     assert_eq!(listener(passed), Vec::<String>::new());
 }

@@ -7,7 +7,6 @@ use super::{
 
 const TLS: Refusal =
     Instead("", "certificates belong to [listener.tls]; write `certificates` there");
-const LIMIT: Refusal = Later("a limit of rates or connections of clients is");
 const ROUTED: Refusal = Instead(
     "",
     "conditions and actions belong to a route; write `[[listener.route]]` below the [[listener]]",
@@ -15,6 +14,10 @@ const ROUTED: Refusal = Instead(
 
 const CLIENT: Refusal =
     Instead("", "limits of clients belong to [listener.client] below the [[listener]]");
+
+const LIMIT_REQ: &str =
+    "this is nginx's word: write `rate-limit = { rate = 100, burst = 200 }` in [listener.client]";
+const LIMIT_CONN: &str = "this is nginx's word: write `max-connections = 100` in [listener.client]";
 
 /// `[[listener]]`.
 pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
@@ -55,8 +58,17 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ),
         ("traceparent", Instead("trace-context", "write `trace-context = true`")),
         ("compression", Later("compression is")),
-        ("rate-limit", LIMIT),
-        ("max-connections", LIMIT),
+        ("rate-limit", CLIENT),
+        ("max-connections", CLIENT),
+        ("limit_req", Instead("", LIMIT_REQ)),
+        ("limit_conn", Instead("", LIMIT_CONN)),
+        (
+            "maxconn",
+            Instead(
+                "",
+                "this is HAProxy's word: write `max-connections` in [listener.client], which is of each client; a listener takes as many as come",
+            ),
+        ),
         (
             "error-page",
             Instead("error-pages", "write `error-pages`, a table of statuses and files"),
@@ -170,6 +182,8 @@ pub(in crate::config) const LISTENER_CLIENT: Vocabulary = Vocabulary {
         word("max-head", "max-head = 65536"),
         word("max-headers", "max-headers = 100"),
         word("max-body", "max-body = 1048576"),
+        word("max-connections", "max-connections = 100"),
+        word("rate-limit", "rate-limit = { rate = 100, burst = 200 }"),
     ],
     refused: &[
         (
@@ -209,8 +223,9 @@ pub(in crate::config) const LISTENER_CLIENT: Vocabulary = Vocabulary {
             ),
         ),
         ("tunnel-timeout", Instead("", "it belongs to the [[pool]]; write it in [pool.http]")),
-        ("max-connections", LIMIT),
-        ("rate-limit", LIMIT),
+        ("limit_req", Instead("rate-limit", LIMIT_REQ)),
+        ("limit_conn", Instead("max-connections", LIMIT_CONN)),
+        ("rate", Instead("rate-limit", "write `rate-limit`, a table of `rate` and `burst`")),
     ],
 };
 

@@ -1,8 +1,8 @@
 //! What a client may take its time for, and how much it may send before it is refused: `[listener.client]`.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
-use crate::model::duration::text;
+use crate::model::{RateLimit, duration::text};
 
 /// Limits of each client of a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +25,10 @@ pub struct ClientLimits {
     pub max_headers: u32,
     /// Bytes of the body of a request, if it is limited.
     pub max_body: Option<u64>,
+    /// Connections of one client, if they are limited.
+    pub max_connections: Option<NonZeroU32>,
+    /// How often one client may ask, if that is limited.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl Default for ClientLimits {
@@ -39,13 +43,15 @@ impl Default for ClientLimits {
             max_head: 64 << 10,
             max_headers: 100,
             max_body: None,
+            max_connections: None,
+            rate_limit: None,
         }
     }
 }
 
 impl ClientLimits {
     /// Every limit in the words of the file, always in the same order.
-    pub fn words(&self) -> [(&'static str, String); 9] {
+    pub fn words(&self) -> [(&'static str, String); 11] {
         let none = || "none".to_owned();
         [
             ("handshake-timeout", text(self.handshake_timeout)),
@@ -57,6 +63,8 @@ impl ClientLimits {
             ("max-head", self.max_head.to_string()),
             ("max-headers", self.max_headers.to_string()),
             ("max-body", self.max_body.map_or_else(none, |most| most.to_string())),
+            ("max-connections", self.max_connections.map_or_else(none, |most| most.to_string())),
+            ("rate-limit", self.rate_limit.map_or_else(none, |limit| limit.to_string())),
         ]
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{ClientIo, Verdict, Watch};
 use crate::{
     model::listener::ClientLimits,
-    proxy::{answers::Answer, clock::now, strict::Fault},
+    proxy::{answers::Answer, clients::Entry, clock::now, strict::Fault},
 };
 
 const HEAD: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ async fn is_given_up(answer: &Answer) -> bool {
 async fn a_refusal_ends_what_is_read() {
     let (here, mut there) = tokio::io::duplex(64);
     let watch = Arc::new(watch(false));
-    let mut io = ClientIo::new(here, Arc::clone(&watch));
+    let mut io = ClientIo::new(here, Arc::clone(&watch), Entry::default());
     there.write_all(b"GET").await.unwrap();
     let mut bytes = [0; 3];
     io.read_exact(&mut bytes).await.unwrap();

@@ -19,6 +19,7 @@ use crate::{
         ProxyError,
         access_log::{AllLogs, Logging, Logs},
         balance::Ring,
+        clients::Clients,
         clock,
         pages::{AllPages, Pages},
         shared::{BackendShared, ListenerShared, PoolShared},
@@ -203,6 +204,7 @@ impl Maker {
             let (name, rules) = (name.clone(), Arc::clone(rules));
             let seed = desired.daemon.seed;
             let (protocol, limits) = (settings.protocol, settings.client);
+            let clients = Clients::new(&shared.clients, &limits);
             let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
             let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
             let log = settings.access_log.as_ref().and_then(|it| {
@@ -221,6 +223,7 @@ impl Maker {
                 protocol,
                 tls,
                 limits,
+                clients,
                 pages,
                 log,
                 trusted,

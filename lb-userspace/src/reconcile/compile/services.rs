@@ -20,7 +20,7 @@ use super::{
     turns,
 };
 use crate::{
-    model::{self, Affinity, FlowLimit, Forward, Pool, Protocol, Udp, Weight, quic::server_be},
+    model::{self, Affinity, Forward, Pool, Protocol, RateLimit, Udp, Weight, quic::server_be},
     reconcile::{Image, layout::Layout, layout::LayoutError},
 };
 
@@ -257,7 +257,7 @@ const fn no_backend(no_backend: model::NoBackend) -> NoBackend {
 
 /// How many flows of a service may begin, if that is limited.
 fn limits(service: &model::Service) -> Option<Limits> {
-    let rate = |limit: Option<FlowLimit>| limit.map(FlowLimit::entry).unwrap_or_default();
+    let rate = |limit: Option<RateLimit>| limit.map(RateLimit::entry).unwrap_or_default();
     let limits =
         Limits { service: rate(service.new_flows), source: rate(service.new_flows_per_source) };
     (limits != Limits::default()).then_some(limits)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{super::describe::describe, World, example, name};
 use crate::model::{
-    AttachMode, BackendState, FlowLimit, Forward, Health, Interface, NoBackend, Pool, Rule,
+    AttachMode, BackendState, Forward, Health, Interface, NoBackend, Pool, RateLimit, Rule,
     Scheduler, Tracking, Udp, health::Probe,
 };
 
@@ -117,7 +117,7 @@ fn what_a_service_asks_for() {
     service.tracking = Tracking::Full;
     service.scheduler = Scheduler::LeastFlows;
     service.no_backend = NoBackend::Reject;
-    service.new_flows = FlowLimit::new(50, Some(100)).ok();
+    service.new_flows = RateLimit::new(50, Some(100)).ok();
     for prefix in ["10.0.0.0/8", "2001:db8::/32"] {
         service.access.add(Rule::Deny, prefix.parse().unwrap()).unwrap();
     }

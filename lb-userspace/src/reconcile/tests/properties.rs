@@ -25,7 +25,7 @@ use super::{
     World, applied, last_byte, name, target,
 };
 use crate::model::{
-    Access, Backend, BackendState, FlowLimit, Forward, Pool, Protocol, Rule, Scheduler, Service,
+    Access, Backend, BackendState, Forward, Pool, Protocol, RateLimit, Rule, Scheduler, Service,
     Tracking, Vip,
     rules::{self, missing_pool},
 };
@@ -86,7 +86,7 @@ fn service() -> impl Strategy<Value = Service> {
                     Scheduler::LeastFlows,
                     Scheduler::RoundRobin,
                 ][usize::from(asked - 1)];
-                service.new_flows = FlowLimit::new(asked.into(), None).ok().filter(|_| asked < 3);
+                service.new_flows = RateLimit::new(asked.into(), None).ok().filter(|_| asked < 3);
             }
             service
         },

@@ -17,7 +17,7 @@ use super::{
     World, applied, id_of, name, plan, slots_of, vip_endpoint,
 };
 use crate::model::{
-    Affinity, BackendState, FlowLimit, Forward, NoBackend, Scheduler, Service, Tracking, Udp,
+    Affinity, BackendState, Forward, NoBackend, RateLimit, Scheduler, Service, Tracking, Udp,
 };
 
 const WEB: &str = "192.0.2.1:80/tcp";
@@ -53,7 +53,7 @@ fn a_service_says_what_it_wants() {
     let image = world(|service| {
         service.affinity = Affinity::ClientIp;
         service.no_backend = NoBackend::Pass;
-        service.new_flows_per_source = Some(FlowLimit::new(50, Some(100)).unwrap());
+        service.new_flows_per_source = Some(RateLimit::new(50, Some(100)).unwrap());
     })
     .fresh();
     let entry = entry(&image);

@@ -10,6 +10,7 @@ pub(crate) mod curl;
 mod grpc;
 mod h2load;
 mod keys;
+mod limits;
 mod openssl;
 pub(crate) mod websocket;
 

@@ -66,7 +66,7 @@ fn a_greedy_source_is_refused(scene: &Scene) -> Result<()> {
 }
 
 /// Another client: IPv6 clients are told apart by their /64.
-fn stranger(scene: &Scene) -> Result<IpAddr> {
+pub(crate) fn stranger(scene: &Scene) -> Result<IpAddr> {
     let topology = &scene.network.topology;
     let client = topology.address(Host::Client, scene.network.wants.family);
     let (stranger, flag): (IpAddr, &str) = match client {

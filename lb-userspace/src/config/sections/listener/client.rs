@@ -1,10 +1,13 @@
 //! `[listener.client]`: how slow and how large a client may be.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::conditions::Reported;
 use crate::{
-    config::{findings::Findings, reader::Section, vocabulary::layer7::LISTENER_CLIENT},
+    config::{
+        findings::Findings, reader::Section, sections::limit::limit,
+        vocabulary::layer7::LISTENER_CLIENT,
+    },
     model::{
         ListenerProtocol,
         duration::{DurationError, duration_within},
@@ -16,7 +19,7 @@ use crate::{
 const TIMES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(24));
 
 /// Keys that mean something where requests are read, and nowhere else.
-const OF_REQUESTS: [&str; 8] = [
+const OF_REQUESTS: [&str; 9] = [
     "head-timeout",
     "keep-alive-timeout",
     "send-timeout",
@@ -25,6 +28,7 @@ const OF_REQUESTS: [&str; 8] = [
     "max-head",
     "max-headers",
     "max-body",
+    "rate-limit",
 ];
 
 /// The largest `max-body`: who means no limit gives none.
@@ -42,6 +46,12 @@ pub(super) fn read(
     refuse_idle_words(&section, protocol, findings);
     times(&section, &mut limits, findings);
     sizes(&section, &mut limits, findings);
+    limits.max_connections = section
+        .get("max-connections")
+        .and_then(|field| field.number(1, u32::MAX, findings))
+        .and_then(NonZeroU32::new);
+    // One that is wrong is reported, and nothing comes of the file.
+    limits.rate_limit = limit(&section, "rate-limit", findings).flatten();
     section.refuse_others(findings);
     Ok(limits)
 }

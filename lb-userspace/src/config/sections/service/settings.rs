@@ -3,19 +3,17 @@
 use std::{fmt::Display, time::Duration};
 
 use lb_common::time::MAX_TIMEOUT;
-use toml_span::value::ValueInner;
 
 use super::{lists, source::source};
 use crate::{
     config::{
-        field::{Field, describe},
+        field::Field,
         findings::Findings,
         reader::Section,
-        sections::Draft,
-        vocabulary::LIMIT,
+        sections::{Draft, limit::limit},
     },
     model::{
-        Access, Affinity, FlowLimit, Forward, NoBackend, PortRange, Protocol, Scheduler, Service,
+        Access, Affinity, Forward, NoBackend, PortRange, Protocol, RateLimit, Scheduler, Service,
         SourcePrefix, Tracking, Udp, Vip,
         duration::{DurationError, duration_within},
         names::interface_name,
@@ -51,8 +49,8 @@ pub(super) struct Settings {
     scheduler: Scheduler,
     affinity: Affinity,
     access: Access,
-    new_flows: Option<FlowLimit>,
-    new_flows_per_source: Option<FlowLimit>,
+    new_flows: Option<RateLimit>,
+    new_flows_per_source: Option<RateLimit>,
     no_backend: NoBackend,
     idle_timeout: Option<Duration>,
     source: Vec<SourcePrefix>,
@@ -109,30 +107,6 @@ fn choice<T: Copy>(
         Some(field) => field.choice(choices, &[], findings).map(Some),
         None => Some(None),
     }
-}
-
-/// A limit of new flows that need not be there; nothing at all if it is wrong.
-#[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
-fn limit(
-    section: &Section<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) -> Option<Option<FlowLimit>> {
-    let Some(field) = section.get(key) else { return Some(None) };
-    let ValueInner::Table(_) = field.value.as_ref() else {
-        let found = describe(field.value);
-        let message = format!("`{key}` must be a table, not {found}; write `{}`", field.example);
-        findings.add(field.offset(), &message);
-        return None;
-    };
-    let table = Section::of(field.value, &LIMIT)?;
-    let rate = table.require("rate", findings).and_then(|field| field.integer(findings));
-    let burst = match table.get("burst") {
-        Some(field) => field.integer(findings).map(Some),
-        None => Some(None),
-    };
-    table.refuse_others(findings);
-    field.right(FlowLimit::new(rate?, burst?), findings).map(Some)
 }
 
 /// A string that need not be there.
