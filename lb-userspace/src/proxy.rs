@@ -18,6 +18,7 @@ mod body;
 mod caller;
 mod clients;
 mod clock;
+mod compress;
 mod connection;
 mod explain;
 mod failure;

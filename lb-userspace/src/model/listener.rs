@@ -2,6 +2,7 @@
 
 mod access_log;
 mod client;
+mod coding;
 mod following;
 
 use std::{
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     access_log::{AccessLog, LogFormat, LogTarget, SYSLOG_SOCKET},
     client::ClientLimits,
+    coding::Coding,
     following::{Following, ForwardingHeaders},
 };
 use super::{
@@ -35,6 +37,8 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// How slow and how large a client may be.
     pub client: ClientLimits,
+    /// How answers are coded for those who can decode it, the first before the others.
+    pub compression: Vec<Coding>,
     /// Pages for answers of our own that are errors, by their status.
     pub error_pages: BTreeMap<u16, PathBuf>,
     /// Where requests are written down, if they are.

@@ -15,7 +15,9 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use self::client::{ClientBody, Cut};
-use super::{access_log::Noted, answers::Answer, clock, io::Watch, upstream::Lease};
+use super::{
+    access_log::Noted, answers::Answer, clock, compress::Compressed, io::Watch, upstream::Lease,
+};
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
 /// hyper would go up to six times that, and to pass on more at once saves nothing.
@@ -229,6 +231,8 @@ pub(super) enum Inbound {
     Own(Option<Bytes>),
     /// Of a backend.
     Backend(Box<FromBackend>),
+    /// Either, in fewer bytes.
+    Compressed(Box<Compressed>),
 }
 
 /// What a backend sends, and what it holds meanwhile.
@@ -333,6 +337,7 @@ impl Body for Inbound {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Backend(body) => body.poll(cx),
+            Self::Compressed(body) => body.poll(cx),
         }
     }
 
@@ -340,6 +345,7 @@ impl Body for Inbound {
         match self {
             Self::Own(bytes) => bytes.is_none(),
             Self::Backend(body) => body.first.is_none() && body.body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
         }
     }
 
@@ -349,6 +355,7 @@ impl Body for Inbound {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Self::Backend(body) => body.size_hint(),
+            Self::Compressed(_) => SizeHint::default(),
         }
     }
 }

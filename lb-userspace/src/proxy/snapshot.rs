@@ -26,7 +26,7 @@ use super::{
 };
 use crate::model::{
     ListenerProtocol, Name, PrefixSet, Route, Upstream,
-    listener::{ClientLimits, Following},
+    listener::{ClientLimits, Coding, Following},
 };
 
 /// Everything, by the numbers of the listeners.
@@ -59,6 +59,8 @@ pub(super) struct Listener {
     pub(super) clients: Clients,
     pub(super) pages: Arc<Pages>,
     pub(super) log: Option<Logging>,
+    /// How answers are coded for those who can decode it.
+    pub(super) compression: Vec<Coding>,
     /// Who is believed when it says whom it speaks for.
     pub(super) trusted: PrefixSet,
     pub(super) following: Following,

@@ -4,6 +4,7 @@
 mod balancing;
 mod bodies;
 mod callers;
+mod compressing;
 mod crowds;
 mod failing;
 mod following;

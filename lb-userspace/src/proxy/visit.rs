@@ -24,6 +24,7 @@ use super::{
     body::{Answered, ClientBody, Inbound, Reply},
     caller::{Caller, Origin, put_origin},
     clock,
+    compress::Compressing,
     failure::Failure,
     forward::Forwarding,
     headers::{
@@ -86,6 +87,7 @@ impl Visit {
         let caller = caller.followed(&listener, request.headers(), self.worker.ids());
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
         noted.is_followed(&caller.followed);
+        let compressing = Compressing::of(&listener.compression, &request);
         let request = ClientBody::of(request, self.watch.limits().max_body, noted.received());
         let routed = match listener.clients.ask(caller.client, clock::precise) {
             Ok(()) => self.routed(&listener, &caller, request, &mut noted).await,
@@ -99,6 +101,9 @@ impl Visit {
             }
         };
         caller.followed.put_id(&listener.following, response.headers_mut());
+        if let Some(compressing) = compressing {
+            response = compressing.apply(response);
+        }
         if head {
             take_body(&mut response);
         }

@@ -9,7 +9,7 @@ use super::{Edit, difference};
 use crate::model::{
     Affinity, AttachMode, Backend, BackendState, Desired, Listener, Name, NoBackend, Pool,
     PortRange, Prefix, Route, Rule, Scheduler, Service, Tracking, Udp, duration,
-    listener::{AccessLog, ClientLimits, Following},
+    listener::{AccessLog, ClientLimits, Coding, Following},
 };
 
 /// One line a difference, `+` for what is new, `-` for what goes, `~` for what changes.
@@ -56,6 +56,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 );
                 describe_pages(name, &BTreeMap::new(), &new.error_pages, &mut lines);
                 describe_log(name, None, new.access_log.as_ref(), &mut lines);
+                describe_compression(name, &[], &new.compression, &mut lines);
                 describe_proxies(name, &BTreeSet::new(), &new.trusted_proxies, &mut lines);
                 describe_words(
                     name,
@@ -79,6 +80,7 @@ pub fn describe(before: &Desired, after: &Desired) -> Vec<String> {
                 describe_pages(name, &old.error_pages, &new.error_pages, &mut lines);
                 let [before, after] = [old, new].map(|it| it.access_log.as_ref());
                 describe_log(name, before, after, &mut lines);
+                describe_compression(name, &old.compression, &new.compression, &mut lines);
                 describe_proxies(name, &old.trusted_proxies, &new.trusted_proxies, &mut lines);
                 describe_words(name, old.following.words(), new.following.words(), &mut lines);
                 let [before, after] = [old, new].map(|it| redirect(it.redirect_to_https));
@@ -105,6 +107,16 @@ fn describe_words<const N: usize>(
         if old != new {
             lines.push(format!("~ {what} of {name}: {old} -> {new}"));
         }
+    }
+}
+
+fn describe_compression(name: &Name, before: &[Coding], after: &[Coding], lines: &mut Vec<String>) {
+    let words = |codings: &[Coding]| match codings {
+        [] => "none".to_owned(),
+        codings => codings.iter().map(|coding| coding.name()).collect::<Vec<_>>().join(", "),
+    };
+    if before != after {
+        lines.push(format!("~ compression of {name}: {} -> {}", words(before), words(after)));
     }
 }
 

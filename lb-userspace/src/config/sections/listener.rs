@@ -3,6 +3,7 @@
 mod access_log;
 mod action;
 mod client;
+mod compression;
 mod conditions;
 mod edits;
 mod following;
@@ -64,6 +65,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let client = client::read(section, protocol, findings);
     let pages = pages::read(section, protocol, findings);
     let access_log = access_log::read(section, protocol, findings);
+    let compression = compression::read(section, protocol, findings);
     let trusted = proxies::read(section, findings);
     let following = following::read(section, protocol, findings);
     let redirect = redirect::read(section, protocol, findings);
@@ -83,10 +85,23 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(client),
         Ok(error_pages),
         Ok(access_log),
+        Ok(compression),
         Ok(trusted_proxies),
         Ok(following),
         Ok(redirect_to_https),
-    ) = (listen, protocol, routes, tls, client, pages, access_log, trusted, following, redirect)
+    ) = (
+        listen,
+        protocol,
+        routes,
+        tls,
+        client,
+        pages,
+        access_log,
+        compression,
+        trusted,
+        following,
+        redirect,
+    )
     else {
         return;
     };
@@ -106,6 +121,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         client,
         error_pages,
         access_log,
+        compression,
         trusted_proxies,
         following,
         redirect_to_https,

@@ -3,7 +3,11 @@
 use std::num::NonZeroU32;
 
 use super::{errors, good};
-use crate::model::{ListenerProtocol, RateLimit, listener::ClientLimits, upstream::Balance};
+use crate::model::{
+    ListenerProtocol, RateLimit,
+    listener::{ClientLimits, Coding},
+    upstream::Balance,
+};
 
 const POOLS: &str = "[[pool]]\nname = \"web\"\nbackends = [\"127.0.0.1:8080\"]\n[[pool]]\nname = \"images\"\nbackends = []\n";
 
@@ -75,7 +79,6 @@ redirect = "https://{{host}}{{uri}}"
 #[test]
 fn what_is_not_in_this_version_is_refused() {
     refused("pool = \"web\"\nproxy-protocol = true", &["PROXY protocol is not in this version"]);
-    refused("pool = \"web\"\ncompression = true", &["compression is not in this version"]);
 }
 
 #[test]
@@ -202,6 +205,26 @@ fn limits_of_clients() {
     assert_eq!(listener(&crowd), Vec::<String>::new());
     let passed = "protocol = \"tls-passthrough\"\npool = \"web\"\n[listener.client]\nhandshake-timeout = \"1s\"";
     assert_eq!(listener(passed), Vec::<String>::new());
+}
+
+#[test]
+fn compression() {
+    let of = |codings: &str| format!("pool = \"web\"\ncompression = {codings}");
+    let text = format!(
+        "{POOLS}[[listener]]\nname = \"edge\"\nlisten = \"127.0.0.1:80\"\n{}",
+        of("[\"br\", \"gzip\"]")
+    );
+    let desired = good(&text);
+    let codings = &desired.listeners.values().next().unwrap().compression;
+    assert_eq!(codings, &[Coding::Brotli, Coding::Gzip]);
+    refused(&of("true"), &["11: ", "must be an array", "[\"br\", \"gzip\"]"]);
+    refused(&of("[]"), &["11: ", "`compression` is empty"]);
+    refused(&of("[\"zstd\"]"), &["11: ", "not in this version yet", "use one of: br, gzip"]);
+    refused(&of("[\"gzip\", \"brotli\"]"), &["11: ", "`brotli` is not", "use one of: br, gzip"]);
+    refused(&of("[\"gzip\", \"br\", \"gzip\"]"), &["11: ", "`gzip` stands twice"]);
+    refused("pool = \"web\"\ngzip = true", &["11: ", "nginx's word"]);
+    let tcp = "protocol = \"tcp\"\npool = \"web\"\ncompression = [\"gzip\"]";
+    refused(tcp, &["12: ", "reads no answers"]);
 }
 
 #[test]

@@ -226,6 +226,7 @@ impl Maker {
                 clients,
                 pages,
                 log,
+                compression: settings.compression.clone(),
                 trusted,
                 following,
                 port,

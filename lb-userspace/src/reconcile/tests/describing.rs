@@ -151,7 +151,7 @@ fn listeners_and_how_requests_are_spread() {
         "[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\npool = \"web\"\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:81\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 404",
     );
     let after = parse(
-        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\nrequest-id = \"x-id\"\ntrace-context = true\nredirect-to-https = 8443\n[listener.client]\nhead-timeout = \"5s\"",
+        "[pool.http]\nretries = 0\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:82\"\npool = \"web\"\n[[listener.route]]\npath = \"/x\"\nrespond = 410\n[[listener]]\nname = \"c\"\nlisten = \"127.0.0.1:83\"\nprotocol = \"tcp\"\npool = \"web\"\n[[listener]]\nname = \"d\"\nlisten = \"127.0.0.1:84\"\npool = \"web\"\nerror-pages = { 502 = \"/a.html\" }\ncompression = [\"br\", \"gzip\"]\naccess-log = \"/var/log/a.log\"\ntrusted-proxies = \"192.0.2.0/24\"\nforwarding-headers = \"both\"\nrequest-id = \"x-id\"\ntrace-context = true\nredirect-to-https = 8443\n[listener.client]\nhead-timeout = \"5s\"\nmax-connections = 9\nrate-limit = { rate = 1, burst = 2 }",
     );
     let expected = [
         "~ retries of web: 2 -> 0",
@@ -163,8 +163,11 @@ fn listeners_and_how_requests_are_spread() {
         "+ route of c: everything: pool web",
         "+ listener d: http 127.0.0.1:84",
         "~ head-timeout of d: 30s -> 5s",
+        "~ max-connections of d: none -> 9",
+        "~ rate-limit of d: none -> 1 per second, 2 at once",
         "+ error page 502 of d: /a.html",
         "+ access log of d: /var/log/a.log as combined",
+        "~ compression of d: none -> br, gzip",
         "+ trusted proxies of d: 192.0.2.0/24",
         "~ forwarding-headers of d: x-forwarded -> both",
         "~ request-id of d: none -> x-id",

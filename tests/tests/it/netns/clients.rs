@@ -6,6 +6,7 @@
 
 pub(crate) mod authority;
 mod callers;
+mod compression;
 pub(crate) mod curl;
 mod grpc;
 mod h2load;
