@@ -47,6 +47,7 @@ fn view(proxy: &Proxy, name: &Name, listener: &Listener) -> ListenerView {
         unrouted: counts.unrouted,
         over_max_connections: counts.over_max_connections,
         over_rate_limit: counts.over_rate_limit,
+        redirect_to_https: listener.redirect_to_https,
         access_log: access_log(listener, counts.log.as_ref()),
         routes: listener.routes.iter().enumerate().map(entry).collect(),
     }

@@ -55,7 +55,7 @@ pub(super) fn table(listeners: &[ListenerView]) -> String {
     table.to_string()
 }
 
-fn words(listener: &ListenerView) -> String {
+pub(super) fn words(listener: &ListenerView) -> String {
     let answers: Vec<_> = listener
         .answers
         .iter()
@@ -70,7 +70,10 @@ fn words(listener: &ListenerView) -> String {
         ("no route", format::thousands(listener.unrouted)),
         ("over limits", over_limits(listener)),
     ];
-    let lines = lines.into_iter().chain(listener.access_log.as_ref().map(access_log));
+    let redirect = listener.redirect_to_https;
+    let redirect = redirect.map(|port| ("redirect", format!("to https at port {port}")));
+    let lines =
+        lines.into_iter().chain(redirect).chain(listener.access_log.as_ref().map(access_log));
     let mut out = format!("listener {}\n", listener.name);
     for (what, text) in lines {
         _ = writeln!(out, "  {what:11}  {text}");

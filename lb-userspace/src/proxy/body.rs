@@ -16,7 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use self::client::{ClientBody, Cut};
 use super::{
-    access_log::Noted, answers::Answer, clock, compress::Compressed, io::Watch, upstream::Lease,
+    access_log::Noted, answers::Answer, caller::strip, clock, compress::Compressed, io::Watch,
+    upstream::Lease,
 };
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
@@ -114,7 +115,13 @@ impl Body for Outbound {
                         progress.broken.set(Some(error));
                         Some(Err(text.into()))
                     }
-                    Some(Ok(frame)) => Some(Ok(frame)),
+                    Some(Ok(mut frame)) => {
+                        // A backend may take trailers for headers.
+                        if let Some(trailers) = frame.trailers_mut() {
+                            strip(trailers);
+                        }
+                        Some(Ok(frame))
+                    }
                     None => None,
                 })
             }

@@ -21,7 +21,7 @@ use hyper::{
     header::{FORWARDED, HeaderName, HeaderValue},
 };
 
-pub(super) use self::write::{Origin, put_origin};
+pub(super) use self::write::{Origin, put_origin, strip};
 use super::{
     following::{Followed, Ids},
     snapshot::Listener,

@@ -30,6 +30,8 @@ pub struct ListenerView {
     pub over_max_connections: u64,
     /// Requests that were refused because their client had made too many.
     pub over_rate_limit: u64,
+    /// The port of https that it sends to what comes by http, if it does.
+    pub redirect_to_https: Option<u16>,
     /// Its access log, if it has one.
     pub access_log: Option<AccessLogView>,
     /// Its routes, in the order of the file.

@@ -7,7 +7,10 @@ use super::{
     commands::{failure, shunt},
     golden::assert_golden,
 };
-use crate::{admin::fixture, cli::route::words};
+use crate::{
+    admin::fixture,
+    cli::{listener, route::words},
+};
 
 const ROUTE: &str =
     "route POST http://www.example.org:8080/a%20b?c=d&e -H X-Beta:1 --client 198.51.100.7";
@@ -53,6 +56,15 @@ fn a_redirect_to_https_is_no_missing_route() {
         "  action    redirect 308 to https at port 443",
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_listener_says_where_it_sends_what_comes_by_http() {
+    let mut edge = fixture::status().listeners.remove(0);
+    assert!(!listener::words(&edge).contains("redirect"));
+    edge.redirect_to_https = Some(8443);
+    let said = listener::words(&edge);
+    assert!(said.contains("\n  redirect     to https at port 8443\n"), "{said}");
 }
 
 #[tokio::test]

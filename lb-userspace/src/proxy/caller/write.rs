@@ -32,7 +32,7 @@ pub(in crate::proxy) struct Origin<'a> {
 pub(in crate::proxy) fn put_origin(headers: &mut HeaderMap, origin: &Origin<'_>) {
     let caller = origin.caller;
     let said = caller.said.as_deref();
-    strip(headers, caller.is_trusted());
+    strip_but(headers, |name| caller.is_trusted() && may_stay(name));
     let host = said.and_then(|said| said.host.clone()).or_else(|| headers.get(HOST).cloned());
     if origin.headers.has_forwarded()
         && let Ok(value) = HeaderValue::try_from(element_list(origin, host.as_ref()))
@@ -51,12 +51,14 @@ pub(in crate::proxy) fn put_origin(headers: &mut HeaderMap, origin: &Origin<'_>)
     }
 }
 
-/// Removes what the request says about who asks. Of trusted proxies, others of the kind may stay, such as
-/// `X-Forwarded-Prefix`.
-fn strip(headers: &mut HeaderMap, is_trusted: bool) {
-    let goes = |name: &&HeaderName| {
-        says_who_asks(name.as_str()) && !(is_trusted && may_stay(name.as_str()))
-    };
+/// Removes what anybody says about who asks.
+pub(in crate::proxy) fn strip(headers: &mut HeaderMap) {
+    strip_but(headers, |_| false);
+}
+
+/// The same, but for what may stay.
+fn strip_but(headers: &mut HeaderMap, stays: impl Fn(&str) -> bool) {
+    let goes = |name: &&HeaderName| says_who_asks(name.as_str()) && !stays(name.as_str());
     // There are none in most requests.
     let names: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
     for name in names {
@@ -74,6 +76,7 @@ fn says_who_asks(name: &str) -> bool {
     }
 }
 
+/// What a trusted proxy may say besides, such as `X-Forwarded-Prefix`.
 fn may_stay(name: &str) -> bool {
     let ours = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT];
     name.starts_with("x-forwarded-") && !name.contains('_') && !ours.iter().any(|it| it == name)

@@ -38,10 +38,13 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let body = body.collect().await.ok();
+    let sent = body.as_ref().and_then(Collected::trailers).cloned().unwrap_or_default();
+    let body = body.map(Collected::to_bytes).unwrap_or_default();
     let te = parts.headers.get("te").map_or("", |value| value.to_str().unwrap()).to_owned();
     let said = format!("{} {:?} te={te} {}", parts.uri, parts.version, body.len());
-    let mut trailers = HeaderMap::new();
+    // And with those that came.
+    let mut trailers = sent;
     trailers.insert("grpc-status", "0".parse().unwrap());
     Ok(Response::new(Full::new(Bytes::from(said)).with_trailers(async { Some(Ok(trailers)) })))
 }
@@ -129,6 +132,33 @@ fn trailers_pass_from_end_to_end() {
         runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() });
     assert_eq!(status.unwrap(), "0");
     assert_eq!(text, "http://grpc.example.org/pkg.Service/Method HTTP/2.0 te=trailers 7");
+}
+
+/// A backend may take trailers for headers, and believe what they say about who asks.
+#[test]
+fn trailers_do_not_say_who_asks() {
+    let server = server(None);
+    let scene = scene(&server, "protocol = \"h2\"");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let work = async {
+        let stream = tokio::net::TcpStream::connect(scene.at).await.unwrap();
+        let (mut sender, connection) =
+            client::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut trailers = HeaderMap::new();
+        for name in ["x-forwarded-for", "x_forwarded_proto", "forwarded", "x-mine"] {
+            trailers.insert(name, "198.51.100.7".parse().unwrap());
+        }
+        let body = Full::new(Bytes::from_static(b"hi"))
+            .with_trailers(Box::pin(async { Some(Ok(trailers)) }));
+        let request = Request::post("http://h/").header("te", "trailers").body(body).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        answer.into_body().collect().await.unwrap().trailers().cloned().unwrap()
+    };
+    let came = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() });
+    let mut names: Vec<_> = came.keys().map(hyper::http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["grpc-status", "x-mine"]);
 }
 
 /// A certificate for a name, in a file, and a server that has it.
