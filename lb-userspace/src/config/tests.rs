@@ -3,6 +3,7 @@
 
 mod access_logs;
 mod asked;
+mod callers;
 mod files;
 mod health;
 mod listeners;

@@ -119,6 +119,13 @@ impl Caller {
         }
     }
 
+    /// Removes what headers say about who asks, unless it is believed: no route and no backend is to go by it.
+    pub(super) fn clean(&self, headers: &mut HeaderMap) {
+        if !self.is_trusted() {
+            strip(headers);
+        }
+    }
+
     /// The host that the client has asked for, if a trusted proxy says so.
     pub(super) fn host(&self) -> Option<&str> {
         self.said.as_ref()?.host.as_ref()?.to_str().ok()

@@ -86,7 +86,10 @@ impl Proxy {
         let snapshot = self.snapshot.load();
         let listener = snapshot.listener(self.bound.get(listener)?.0)?;
         let (host, path) = (host_name(host), normal_path(path));
-        let Caller { client, scheme, .. } = Caller::of(listener, peer, headers);
+        let caller = Caller::of(listener, peer, headers);
+        let mut headers = headers.clone();
+        caller.clean(&mut headers);
+        let (headers, Caller { client, scheme, .. }) = (&headers, caller);
         let asked = Asked { method, host: &host, path: &path, query, headers, client };
         let mut passed = Vec::new();
         let found = listener.rules.find(scheme, &asked, |route, miss| {

@@ -79,11 +79,12 @@ impl Visit {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
         let caller = Caller::of(&listener, self.peer, request.headers());
+        caller.clean(request.headers_mut());
         let caller = caller.followed(&listener, request.headers(), self.worker.ids());
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
         noted.is_followed(&caller.followed);

@@ -49,6 +49,7 @@ fn told(peer: &str, writes: ForwardingHeaders, lines: &[(&'static str, &str)]) -
     let (peer_value, port) = (client_value(peer), HeaderValue::from(8080_u16));
     let origin =
         Origin { caller: &caller, peer, peer_value: &peer_value, port: &port, headers: writes };
+    caller.clean(&mut headers);
     put_origin(&mut headers, &origin);
     let line = |(name, value): (_, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
     let mut lines: Vec<_> = headers.iter().map(line).collect();

@@ -28,11 +28,13 @@ pub(in crate::proxy) struct Origin<'a> {
     pub(in crate::proxy) headers: ForwardingHeaders,
 }
 
-/// Puts who asks into the headers of a request, in place of what they say about it.
+/// Puts who asks into the headers of a request, which have been [cleaned](Caller::clean), in place of what they say about it.
 pub(in crate::proxy) fn put_origin(headers: &mut HeaderMap, origin: &Origin<'_>) {
     let caller = origin.caller;
     let said = caller.said.as_deref();
-    strip_but(headers, |name| caller.is_trusted() && may_stay(name));
+    if caller.is_trusted() {
+        strip_but(headers, may_stay);
+    }
     let host = said.and_then(|said| said.host.clone()).or_else(|| headers.get(HOST).cloned());
     if origin.headers.has_forwarded()
         && let Ok(value) = HeaderValue::try_from(element_list(origin, host.as_ref()))

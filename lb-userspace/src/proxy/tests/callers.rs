@@ -83,6 +83,23 @@ fn routes_go_by_the_client_behind_the_proxy() {
     assert_eq!(ask(&trusting, "X-Forwarded-For: 198.51.100.7, nobody\r\n"), 503);
 }
 
+/// A condition on such a header would otherwise hold for whoever writes it.
+#[test]
+fn routes_go_by_headers_of_trusted_proxies_alone() {
+    let secure = "[[listener.route]]\nheader = { x-forwarded-proto = \"https\" }\nrespond = 204\n";
+    let trusting = Scene::new(&format!("{TRUSTING}{secure}"), &pool("web", &[], ""));
+    let doubting = Scene::new(&format!("pool = \"web\"\n{secure}"), &pool("web", &[], ""));
+    assert_eq!((ask(&trusting, SPOOFED), ask(&doubting, SPOOFED)), (204, 503));
+    let explained = |scene: &Scene| {
+        let mut headers = hyper::HeaderMap::new();
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        let (edge, peer) = ("edge".parse().unwrap(), "127.0.0.1".parse().unwrap());
+        let target = ("h", "/", None);
+        scene.proxy.explain(&edge, &hyper::Method::GET, target, &headers, peer).unwrap().route
+    };
+    assert_eq!((explained(&trusting), explained(&doubting)), (Some(0), Some(1)));
+}
+
 #[test]
 fn a_hash_of_the_client_goes_by_who_is_behind_the_proxy() {
     let servers = [Server::named("a"), Server::named("b"), Server::named("c")];
