@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use caps::{CapSet, Capability};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use thiserror::Error;
 
@@ -84,6 +85,7 @@ pub(crate) enum Sink {
 impl Sink {
     /// Opens a log, or makes it.
     pub(crate) fn open(to: &LogTarget) -> Result<Self, LogError> {
+        let _plain = Plain::become_so();
         match to {
             LogTarget::File(path) => open_file(path).map(Self::File),
             LogTarget::Stdout => {
@@ -101,6 +103,7 @@ impl Sink {
 
     /// Whether a log could be opened, as far as can be seen without making anything.
     pub(crate) fn look_at(to: &LogTarget) -> Result<(), LogError> {
+        let _plain = Plain::become_so();
         match to {
             LogTarget::File(path) => look_at_file(path),
             LogTarget::Stdout => Ok(()),
@@ -111,6 +114,30 @@ impl Sink {
                 });
                 found.map_err(|source| LogError::Syslog { path: path.clone(), source })
             }
+        }
+    }
+}
+
+/// This thread without the privileges to pass over owners and modes of files, until this is dropped. The daemon gives
+/// them up when it has started: a file that could only be opened until then would be found out at the first rotation.
+struct Plain(Vec<Capability>);
+
+impl Plain {
+    fn become_so() -> Self {
+        let privileges = [Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
+        let dropped = privileges.into_iter().filter(|&privilege| {
+            let has = caps::has_cap(None, CapSet::Effective, privilege);
+            has.is_ok_and(|has| has) && caps::drop(None, CapSet::Effective, privilege).is_ok()
+        });
+        Self(dropped.collect())
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        for privilege in &self.0 {
+            // They are permitted still, so that this cannot fail.
+            _ = caps::raise(None, CapSet::Effective, *privilege);
         }
     }
 }

@@ -80,9 +80,17 @@ pub fn run_with(command: &mut Command, input: &str, bound: Duration) -> Result<F
 
 /// Asks a process to end, by SIGTERM.
 pub fn terminate(pid: u32) -> Result<()> {
+    signal(pid, Signal::TERM).with_context(|| format!("cannot end process {pid}"))
+}
+
+/// Tells a process to open its files anew, by SIGHUP.
+pub fn hang_up(pid: u32) -> Result<()> {
+    signal(pid, Signal::HUP).with_context(|| format!("cannot send SIGHUP to process {pid}"))
+}
+
+fn signal(pid: u32, signal: Signal) -> Result<()> {
     let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    kill_process(raw.with_context(|| format!("{pid} is no process"))?, Signal::TERM)
-        .with_context(|| format!("cannot end process {pid}"))
+    Ok(kill_process(raw.with_context(|| format!("{pid} is no process"))?, signal)?)
 }
 
 /// The command as one would type it.

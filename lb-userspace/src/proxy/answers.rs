@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError, Weak,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use hyper::rt::Executor;
@@ -30,6 +30,8 @@ pub(super) struct Answer {
     /// Since when the client has not taken what there is; 0 if it has.
     since: AtomicU64,
     given_up: Notify,
+    /// Whether it is.
+    is_given_up: AtomicBool,
 }
 
 impl Answers {
@@ -53,6 +55,7 @@ impl Answers {
             let since = answer.since.load(Relaxed);
             let still = if since == 0 { 0 } else { now.saturating_sub(since) };
             if still >= limit {
+                answer.is_given_up.store(true, Relaxed);
                 answer.given_up.notify_one();
                 return false;
             }
@@ -72,6 +75,11 @@ impl Answer {
     /// Waits until it is given up.
     pub(super) async fn given_up(&self) {
         self.given_up.notified().await;
+    }
+
+    /// Whether it was given up.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Relaxed)
     }
 
     /// There is something for the client, or nothing more so far.

@@ -149,7 +149,7 @@ pub(super) struct Reply {
     /// Of a connection that has several answers at one time.
     one_of_several: Option<Arc<Answer>>,
     noted: Noted,
-    _answered: Answered,
+    answered: Answered,
 }
 
 /// Notes, when it is dropped, that the client's next request is waited for.
@@ -169,10 +169,10 @@ impl Answered {
         if let Some(answer) = one_of_several.as_ref().filter(|_| !body.is_end_stream()) {
             answer.gave(true);
         }
-        if body.is_end_stream() {
+        if noted.is_on() && body.is_end_stream() {
             noted.has_ended();
         }
-        Reply { body, one_of_several, noted, _answered: self }
+        Reply { body, one_of_several, noted, answered: self }
     }
 }
 
@@ -189,6 +189,15 @@ impl Reply {
         }
         if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
             self.noted.has_ended();
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        let given_up = || self.one_of_several.as_ref().is_some_and(|answer| answer.is_given_up());
+        if self.noted.is_on() && (self.answered.0.is_cut_off() || given_up()) {
+            self.noted.is_cut_unless_ended(&"the client took nothing of it for the `send-timeout`");
         }
     }
 }

@@ -13,6 +13,7 @@ macro_rules! modes {
     )+};
 }
 
+mod access_log;
 mod attaching;
 mod bystanders;
 mod changes;

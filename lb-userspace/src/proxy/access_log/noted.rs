@@ -235,6 +235,13 @@ impl Noted {
         self.0.is_some()
     }
 
+    /// The answer is cut off, if it is not complete.
+    pub(in crate::proxy) fn is_cut_unless_ended(&mut self, why: &dyn Display) {
+        if self.0.as_ref().is_some_and(|record| !record.ended) {
+            self.is_cut(why);
+        }
+    }
+
     /// The answer is cut off.
     pub(in crate::proxy) fn is_cut(&mut self, why: &dyn Display) {
         if let Self(Some(record)) = self {

@@ -106,7 +106,10 @@ pub(super) async fn watch_over<C: WindDown>(
             verdict => verdict,
         };
         let pause = match verdict {
-            Verdict::Stuck => return End::Cut,
+            Verdict::Stuck => {
+                watch.cut_off();
+                return End::Cut;
+            }
             Verdict::Restful => return End::Rest,
             Verdict::Stale | Verdict::Slow if told => return End::Cut,
             Verdict::Later(time) => time,

@@ -77,6 +77,8 @@ pub(in crate::proxy) struct Watch {
     refused: AtomicBool,
     /// What arrives from now on is not HTTP.
     tunnelled: AtomicBool,
+    /// Whether the client has taken nothing for too long.
+    cut_off: AtomicBool,
     /// Whether more of a message is to come. It may have been answered already.
     incomplete: AtomicBool,
     refusal: Mutex<Refusal>,
@@ -104,6 +106,7 @@ impl Watch {
             answers: multiplexed.then(Answers::default),
             refused: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             incomplete: AtomicBool::new(false),
             refusal: Mutex::default(),
         }
@@ -128,6 +131,16 @@ impl Watch {
     /// An answer begins, which may come to stand still while others do not.
     pub(in crate::proxy) fn one_of_several(&self) -> Option<Arc<Answer>> {
         self.answers.as_ref().map(Answers::begin)
+    }
+
+    /// The connection ends, because the client has taken nothing for too long.
+    pub(in crate::proxy) fn cut_off(&self) {
+        self.cut_off.store(true, Relaxed);
+    }
+
+    /// Whether [`Self::cut_off`] was called.
+    pub(in crate::proxy) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Relaxed)
     }
 
     /// Another protocol is spoken from now on.

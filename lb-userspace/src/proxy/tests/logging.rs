@@ -1,5 +1,7 @@
 //! What is written of each request, and when.
 
+mod cutting;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -209,42 +211,6 @@ fn a_request_with_a_broken_body_has_one_line() {
         line["cause"].as_str().unwrap().starts_with("the client's request broke off"),
         "{line}"
     );
-}
-
-#[test]
-fn who_goes_or_is_cut_off_is_logged() {
-    let log = Log::new();
-    let server = Server::new(|asked| {
-        if asked.head.starts_with("GET /silent") {
-            thread::sleep(Duration::from_secs(30));
-        } else if asked.head.starts_with("GET /short") {
-            asked.raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc");
-        } else {
-            asked.raw("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab");
-            thread::sleep(Duration::from_secs(30));
-        }
-        false
-    });
-    let listener = format!("pool = \"web\"\n{}", log.key("json"));
-    let scene = Scene::new(&listener, &pool("web", &[&server], ""));
-    let names = ["uri", "status", "bytes_sent", "cause"];
-    let mut client = scene.connect();
-    client.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
-    eventually("the request is there", || server.requests() == 1);
-    drop(client);
-    assert_eq!(fields(&log.objects(1)[0], &names), r#""/silent" 499 0 "client went away""#);
-    let mut client = scene.connect();
-    client.send("GET /half HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.head();
-    client.stream.read_exact(&mut [0; 2]).unwrap();
-    drop(client);
-    assert_eq!(fields(&log.objects(2)[1], &names), r#""/half" 200 2 "client went away""#);
-    let mut client = scene.connect();
-    client.send("GET /short HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.head();
-    client.stream.read_to_end(&mut Vec::new()).unwrap();
-    let line = log.objects(3).remove(2);
-    assert!(fields(&line, &names).starts_with(r#""/short" 200 3 "cut off: "#), "{line}");
 }
 
 #[test]
