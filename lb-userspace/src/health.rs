@@ -9,6 +9,7 @@
 //! What it means for packets that a backend is down is not decided here.
 
 pub mod board;
+mod check;
 mod probe;
 mod runner;
 mod tally;
@@ -30,10 +31,11 @@ use tokio::sync::mpsc;
 pub use self::board::{Change, Key, News, Outcome, Report, Standing};
 use self::{
     board::{Action, Board},
+    check::Check,
     probe::Prober,
     runner::Runner,
 };
-use crate::model::{Desired, Health, Name};
+use crate::model::{Desired, Name};
 
 /// Reports that may wait for the event loop; then probes wait, too.
 const WAITING: usize = 1024;
@@ -71,7 +73,7 @@ pub struct Checks {
 }
 
 /// The settings of the check of each pool, and what probes by them.
-type Probers = BTreeMap<Name, (Arc<Health>, Arc<Prober>)>;
+type Probers = BTreeMap<Name, (Arc<Check>, Arc<Prober>)>;
 
 impl Checks {
     /// No checks yet, and where their reports will arrive.
@@ -94,7 +96,7 @@ impl Checks {
             self.runner.start()?;
         }
         self.probers = probers;
-        let settings = self.probers.iter().map(|(pool, (health, _))| (pool, health));
+        let settings = self.probers.iter().map(|(pool, (check, _))| (pool, check));
         for action in self.board.follow(desired, &settings.collect(), Instant::now()) {
             match action {
                 Action::Stop(key) => self.runner.stop(&key),
@@ -111,11 +113,13 @@ impl Checks {
     fn probers(&self, desired: &Desired) -> Result<Probers, CheckError> {
         let mut probers = Probers::new();
         let pools = desired.pools.iter();
-        for (pool, health) in pools.filter_map(|(name, pool)| Some((name, pool.health.as_ref()?))) {
-            let present = self.probers.get(pool).filter(|(present, _)| **present == *health);
-            let prober = match present {
-                Some(present) => present.clone(),
-                None => (Arc::new(health.clone()), Arc::new(Prober::new(pool, health)?)),
+        for (pool, check) in pools.filter_map(|(name, pool)| Some((name, Check::of(pool)?))) {
+            let present = self.probers.get(pool).filter(|(present, _)| **present == check);
+            let prober = if let Some(present) = present {
+                present.clone()
+            } else {
+                let prober = Arc::new(Prober::new(pool, &check)?);
+                (Arc::new(check), prober)
             };
             probers.insert(pool.clone(), prober);
         }

@@ -10,5 +10,6 @@ pub mod health;
 pub mod model;
 mod page;
 pub mod proxy;
+mod proxy_protocol;
 pub mod reconcile;
 mod tls;

@@ -45,6 +45,7 @@ fn view(proxy: &Proxy, name: &Name, listener: &Listener) -> ListenerView {
         connections: counts.connections,
         answers,
         unrouted: counts.unrouted,
+        unannounced: counts.unannounced,
         over_max_connections: counts.over_max_connections,
         over_rate_limit: counts.over_rate_limit,
         redirect_to_https: listener.redirect_to_https,

@@ -70,10 +70,12 @@ pub(super) fn words(listener: &ListenerView) -> String {
         ("no route", format::thousands(listener.unrouted)),
         ("over limits", over_limits(listener)),
     ];
+    let announced =
+        (listener.unannounced > 0).then(|| ("no header", format::thousands(listener.unannounced)));
     let redirect = listener.redirect_to_https;
     let redirect = redirect.map(|port| ("redirect", format!("to https at port {port}")));
-    let lines =
-        lines.into_iter().chain(redirect).chain(listener.access_log.as_ref().map(access_log));
+    let log = listener.access_log.as_ref().map(access_log);
+    let lines = lines.into_iter().chain(announced).chain(redirect).chain(log);
     let mut out = format!("listener {}\n", listener.name);
     for (what, text) in lines {
         _ = writeln!(out, "  {what:11}  {text}");

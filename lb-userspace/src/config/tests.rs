@@ -9,6 +9,7 @@ mod health;
 mod listeners;
 mod messages;
 mod properties;
+mod proxy_protocol;
 mod whole;
 
 use std::{fs, path::Path, time::Duration};

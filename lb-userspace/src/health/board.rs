@@ -7,8 +7,11 @@ use std::{
     time::Instant,
 };
 
-use super::tally::{State, Tally};
-use crate::model::{Desired, Health, Name, Pool};
+use super::{
+    check::Check,
+    tally::{State, Tally},
+};
+use crate::model::{Desired, Name, Pool};
 
 /// A backend: its pool and its address.
 pub type Key = (Name, SocketAddr);
@@ -80,7 +83,7 @@ pub(super) enum Action {
 
 #[derive(Debug)]
 struct Entry {
-    health: Arc<Health>,
+    check: Arc<Check>,
     generation: u64,
     tally: Tally,
     since: Instant,
@@ -106,7 +109,7 @@ impl Board {
     pub(super) fn follow(
         &mut self,
         desired: &Desired,
-        settings: &BTreeMap<&Name, &Arc<Health>>,
+        settings: &BTreeMap<&Name, &Arc<Check>>,
         now: Instant,
     ) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -119,10 +122,10 @@ impl Board {
             }
             kept
         });
-        for (name, health) in settings {
+        for (name, check) in settings {
             let Some(pool) = desired.pools.get(*name) else { continue };
             for address in pool.backends.keys() {
-                self.check((*name).clone(), *address, health, now, &mut actions);
+                self.begin((*name).clone(), *address, check, now, &mut actions);
             }
         }
         // Only the first configuration is a continuation of what was before.
@@ -130,11 +133,11 @@ impl Board {
         actions
     }
 
-    fn check(
+    fn begin(
         &mut self,
         pool: Name,
         address: SocketAddr,
-        health: &Arc<Health>,
+        check: &Arc<Check>,
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
@@ -142,10 +145,10 @@ impl Board {
         self.generations += 1;
         let generation = self.generations;
         if let Some(entry) = self.entries.get_mut(&key) {
-            if *entry.health == **health {
+            if *entry.check == **check {
                 return;
             }
-            entry.health = Arc::clone(health);
+            entry.check = Arc::clone(check);
             entry.generation = generation;
             entry.tally.restart();
             actions.push(Action::Stop(key.clone()));
@@ -153,8 +156,8 @@ impl Board {
             let adopted = self.adopted.contains(&key);
             let tally = if adopted { Tally::down() } else { Tally::default() };
             let result = adopted.then(|| "down before the daemon was started".to_owned());
-            let health = Arc::clone(health);
-            let entry = Entry { health, generation, tally, since: now, result };
+            let check = Arc::clone(check);
+            let entry = Entry { check, generation, tally, since: now, result };
             self.entries.insert(key.clone(), entry);
         }
         actions.push(Action::Start(key, generation));
@@ -173,7 +176,8 @@ impl Board {
                 return (!known).then_some(News { key, change: Change::Skipped, reason });
             }
         };
-        entry.tally.record(passed, entry.health.rise, entry.health.fall);
+        let health = &entry.check.health;
+        entry.tally.record(passed, health.rise, health.fall);
         entry.result = Some(reason.clone());
         let after = entry.tally.state();
         if before == after {

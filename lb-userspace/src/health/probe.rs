@@ -11,20 +11,25 @@ mod tls;
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use tokio::{
+    io::AsyncWriteExt as _,
     net::TcpStream,
     time::{Instant, timeout_at},
 };
 
 use self::{http::Request, tls::Tls};
-use super::{CheckError, board::Outcome};
-use crate::model::{
-    Health, Name, duration,
-    health::{HttpsProbe, Probe},
+use super::{CheckError, board::Outcome, check::Check};
+use crate::{
+    model::{
+        Name, duration,
+        health::{HttpsProbe, Probe},
+        upstream::ProxyProtocol,
+    },
+    proxy_protocol::{Ends, Header, write},
 };
 
 /// Probes backends of one pool.
 pub(super) struct Prober {
-    health: Health,
+    check: Check,
     kind: Kind,
 }
 
@@ -51,8 +56,8 @@ struct Deadline {
 }
 
 impl Prober {
-    pub(super) fn new(pool: &Name, health: &Health) -> Result<Self, CheckError> {
-        let kind = match &health.probe {
+    pub(super) fn new(pool: &Name, check: &Check) -> Result<Self, CheckError> {
+        let kind = match &check.health.probe {
             Probe::Tcp => Kind::Tcp,
             Probe::Http(request) => Kind::Http(Request::new(request)),
             Probe::Https(HttpsProbe { request, ca }) => {
@@ -65,18 +70,18 @@ impl Prober {
                 Kind::Https(Request::new(request), tls)
             }
         };
-        Ok(Self { health: health.clone(), kind })
+        Ok(Self { check: check.clone(), kind })
     }
 
     pub(super) fn interval(&self) -> Duration {
-        self.health.interval
+        self.check.health.interval
     }
 
     /// Probes a backend once.
     pub(super) async fn probe(&self, backend: SocketAddr) -> Outcome {
-        let allowed = self.health.timeout;
+        let allowed = self.check.health.timeout;
         let deadline = Deadline { at: Instant::now() + allowed, allowed };
-        match self.attempt(self.health.target(backend), deadline).await {
+        match self.attempt(self.check.health.target(backend), deadline).await {
             Ok(result) => Outcome::Passed(result),
             Err(Failure::Backend(reason)) => Outcome::Failed(reason),
             Err(Failure::Ours(reason)) => Outcome::Skipped(reason),
@@ -85,7 +90,11 @@ impl Prober {
 
     async fn attempt(&self, target: SocketAddr, deadline: Deadline) -> Result<String, Failure> {
         let stream = deadline.of("connection", TcpStream::connect(target)).await?;
-        let stream = stream.map_err(|error| Failure::of_connection(&error))?;
+        let mut stream = stream.map_err(|error| Failure::of_connection(&error))?;
+        if let Some(version) = self.check.proxy_protocol {
+            let sent = stream.write_all(&header(version, &stream, target)).await;
+            sent.map_err(|error| Failure::of_talk("no PROXY header taken", &error))?;
+        }
         match &self.kind {
             Kind::Tcp => Ok("connected".to_owned()),
             Kind::Http(request) => request.send(stream, target, deadline).await,
@@ -95,6 +104,16 @@ impl Prober {
             }
         }
     }
+}
+
+/// Says that a probe is for nobody but us. In version 1 that is said by our own addresses: `UNKNOWN` is not always
+/// accepted (`proxy-protocol.txt` section 2.1).
+fn header(version: ProxyProtocol, stream: &TcpStream, target: SocketAddr) -> Vec<u8> {
+    let own = match version {
+        ProxyProtocol::V1 => stream.local_addr().ok(),
+        ProxyProtocol::V2 => None,
+    };
+    write(version, &own.map_or(Header::Own, |own| Header::Proxied(Ends::new(own, target))))
 }
 
 impl Deadline {

@@ -45,6 +45,8 @@ pub struct Listener {
     pub access_log: Option<AccessLog>,
     /// Who is believed when it says whom it speaks for.
     pub trusted_proxies: BTreeSet<Prefix>,
+    /// Whether each connection of theirs begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// How requests are followed.
     pub following: Following,
     /// The port of https that everything is sent to that comes without TLS.

@@ -15,6 +15,8 @@ pub struct Upstream {
     pub speaks: Speaks,
     /// TLS towards them.
     pub tls: Option<UpstreamTls>,
+    /// In which version of the PROXY protocol each connection says whom it is for.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Which backend a request goes to.
     pub balance: Balance,
     /// Name of the cookie that keeps a client with its backend.
@@ -50,6 +52,7 @@ impl Default for Upstream {
         Self {
             speaks: Speaks::H1,
             tls: None,
+            proxy_protocol: None,
             balance: Balance::RoundRobin,
             sticky_cookie: None,
             slow_start: Duration::ZERO,
@@ -70,12 +73,13 @@ impl Default for Upstream {
 
 impl Upstream {
     /// Every setting in the words of the file, always in the same order.
-    pub fn words(&self) -> [(&'static str, String); 16] {
+    pub fn words(&self) -> [(&'static str, String); 17] {
         let none = || "none".to_owned();
         let cookie = self.sticky_cookie.as_ref().map(|cookie| cookie.as_str().to_owned());
         [
             ("protocol", self.speaks.name().to_owned()),
             ("tls", self.tls.as_ref().map_or_else(none, ToString::to_string)),
+            ("proxy-protocol", self.proxy_protocol.map_or_else(none, |it| it.name().to_owned())),
             ("balance", self.balance.to_string()),
             ("sticky-cookie", cookie.unwrap_or_else(none)),
             ("slow-start", text(self.slow_start)),
@@ -113,6 +117,25 @@ impl Speaks {
             Self::H1 => "h1",
             Self::H2 => "h2",
             Self::Auto => "auto",
+        }
+    }
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Bytes.
+    V2,
+}
+
+impl ProxyProtocol {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
         }
     }
 }

@@ -19,11 +19,15 @@ use super::{
     upstream::{Lease, Place, Sender, connect},
     worker::Worker,
 };
+use crate::proxy_protocol::Ends;
 
 /// What is sent, and until when.
+#[expect(clippy::struct_excessive_bools, reason = "each is about something else")]
 pub(super) struct Attempt<'a> {
     pub(super) pool: &'a Pool,
     pub(super) backend: &'a Backend,
+    /// The client's connection.
+    pub(super) client: &'a Rc<Ends>,
     pub(super) progress: &'a Rc<Progress>,
     /// When the request has taken too long.
     pub(super) end: Option<Instant>,
@@ -61,15 +65,19 @@ impl Attempt<'_> {
         mut request: Request<Outbound>,
     ) -> Result<(Response<Begun>, Lease), Lost> {
         let may_reuse = self.may_reuse && !self.only_h1;
-        let kept = may_reuse.then(|| worker.kept().borrow_mut().take(&self.backend.shared));
+        let shared = &self.backend.shared;
+        // Where connections name their client they are for that one alone.
+        let named = self.pool.settings.proxy_protocol.is_some().then_some(self.client);
+        let named_ends = named.map(|client| &**client);
+        let kept = may_reuse.then(|| worker.kept().borrow_mut().take(shared, named_ends));
         let kept = kept.flatten();
         let reused = kept.is_some();
         let mut sender = match kept {
             Some(sender) => sender,
             None => match self.connect().await {
                 Ok(sender) => {
-                    if let Some(shared) = sender.another() {
-                        worker.kept().borrow_mut().put(&self.backend.shared, shared);
+                    if let Some(another) = sender.another() {
+                        worker.kept().borrow_mut().put(shared, named_ends, another);
                     }
                     sender
                 }
@@ -85,7 +93,10 @@ impl Attempt<'_> {
         match sent {
             Err(failure) => Err(Lost { failure, request: None, stale: false }),
             Ok(Ok(response)) => match self.begun(response).await {
-                Ok(response) => Ok((response, Lease::new(place, sender, worker.kept()))),
+                Ok(response) => {
+                    let lease = Lease::new(place, sender, named.cloned(), worker.kept());
+                    Ok((response, lease))
+                }
                 Err(failure) => Err(Lost { failure, request: None, stale: false }),
             },
             Ok(Err(mut error)) => {
@@ -104,7 +115,8 @@ impl Attempt<'_> {
     async fn connect(&self) -> Result<Sender, Failure> {
         let time = self.pool.settings.connect_timeout;
         let left = |end: Instant| time.min(end.saturating_duration_since(Instant::now()));
-        connect(self.pool, self.backend, self.end.map_or(time, left), self.only_h1).await
+        let time = self.end.map_or(time, left);
+        connect(self.pool, self.backend, time, self.client, self.only_h1).await
     }
 
     /// An answer that the client can be given the head of, after which there is no other backend to try. Many servers send
@@ -116,12 +128,11 @@ impl Attempt<'_> {
         let mut first = None;
         if self.repeatable && promised {
             // As a rule they are there already.
-            let frame = match body.frame().now_or_never() {
-                Some(frame) => frame,
-                None => {
-                    self.progress.move_on();
-                    self.wait(body.frame()).await?
-                }
+            let frame = if let Some(frame) = body.frame().now_or_never() {
+                frame
+            } else {
+                self.progress.move_on();
+                self.wait(body.frame()).await?
             };
             let broken = |source| Failure::Exchange { backend: self.backend.address, source };
             first = frame.transpose().map_err(broken)?.and_then(|frame| frame.into_data().ok());

@@ -1,5 +1,6 @@
 //! A client's connection, from its beginning to its end.
 
+mod announced;
 mod crowd;
 mod resting;
 mod watching;
@@ -40,7 +41,7 @@ use super::{
     visit::Visit,
     worker::Worker,
 };
-use crate::{model::listener::ClientLimits, page::Page};
+use crate::{model::listener::ClientLimits, page::Page, proxy_protocol::Ends};
 
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
@@ -68,7 +69,7 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Serves the client until it goes, or has been told to.
-    pub(super) async fn serve(mut self, stream: TcpStream) {
+    pub(super) async fn serve(mut self, mut stream: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let Some(entry) = listener.enter(self.client.ip()) else {
             return crowd::turn_away(&listener, stream, self.client);
@@ -77,12 +78,25 @@ impl Arrival {
         let begun = clock::now();
         // Small answers shall not wait for each other.
         _ = stream.set_nodelay(true);
+        let own = announced::own(&listener, &stream, self.client);
+        let (ends, entry) = if listener.is_announced(self.client.ip()) {
+            let ending = self.ending.clone();
+            let announced = announced::read(&listener, &mut stream, own, ending);
+            let Some(ends) = Box::pin(announced).await else { return };
+            // The proxy may have any number of connections, which does not go for its client.
+            let Some(entry) = listener.enter(ends.source.ip()) else {
+                return crowd::turn_away(&listener, stream, ends.source);
+            };
+            (ends, entry)
+        } else {
+            (own, entry)
+        };
         if !listener.protocol.reads_requests() {
-            return Box::pin(stream::serve(&self.worker, &listener, stream, self.client)).await;
+            return Box::pin(stream::serve(&self.worker, &listener, stream, ends)).await;
         }
         if listener.tls.is_some() {
             // Who speaks no TLS need not have room for it.
-            return Box::pin(self.serve_securely(listener, stream, entry)).await;
+            return Box::pin(self.serve_securely(listener, stream, ends, entry)).await;
         }
         let h2 = tokio::select! {
             // Who says nothing is no client of HTTP/2.
@@ -90,10 +104,16 @@ impl Arrival {
             _ = self.ending.wait_for(|ending| *ending) => false,
         };
         let watch = Arc::new(Watch::new(h2, listener.limits, begun));
-        self.speak(listener, stream, watch, None, entry).await;
+        self.speak(listener, stream, ends, watch, None, entry).await;
     }
 
-    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream, entry: Entry) {
+    async fn serve_securely(
+        self,
+        listener: Arc<Listener>,
+        stream: TcpStream,
+        ends: Ends,
+        entry: Entry,
+    ) {
         let Some(tls) = listener.tls.clone() else { return };
         let handshake = TlsAcceptor::from(tls).accept(stream);
         match timeout(listener.limits.handshake_timeout, handshake).await {
@@ -101,10 +121,10 @@ impl Arrival {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
                 let session = listener.log.as_ref().map(|_| Session::of(stream.get_ref().1));
-                self.speak(listener, stream, watch, session.map(Rc::new), entry).await;
+                self.speak(listener, stream, ends, watch, session.map(Rc::new), entry).await;
             }
-            Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, self.client),
-            Err(_) => debug!("listener {}: {}: no handshake", listener.name, self.client),
+            Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, ends.source),
+            Err(_) => debug!("listener {}: {}: no handshake", listener.name, ends.source),
         }
     }
 
@@ -113,14 +133,13 @@ impl Arrival {
         self,
         listener: Arc<Listener>,
         stream: S,
+        ends: Ends,
         watch: Arc<Watch>,
         session: Option<Rc<Session>>,
         entry: Entry,
     ) {
-        let client = self.client.ip();
         let pages = Arc::clone(&listener.pages);
-        let visit =
-            Rc::new(Visit::new(&self.worker, self.number, listener, client, session, &watch));
+        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, ends, session, &watch));
         let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
         if spoken.watch.is_multiplexed() {
             let io = ClientIo::new(stream, Arc::clone(&spoken.watch), entry);

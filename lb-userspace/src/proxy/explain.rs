@@ -50,6 +50,8 @@ pub struct ListenerCounts {
     pub answers: [u64; 5],
     /// Requests that no route took.
     pub unrouted: u64,
+    /// Connections of trusted proxies that were closed because they had no header of the PROXY protocol.
+    pub unannounced: u64,
     /// Connections that were closed because their client had its most.
     pub over_max_connections: u64,
     /// Requests that were refused because their client had made too many.
@@ -117,6 +119,7 @@ impl Proxy {
             connections: shared.connections.load(Relaxed),
             answers,
             unrouted: shared.unrouted.load(Relaxed),
+            unannounced: shared.unannounced.load(Relaxed),
             over_max_connections: shared.over_max_connections.load(Relaxed),
             over_rate_limit: shared.over_rate_limit.load(Relaxed),
             log: listener.log.as_ref().map(Logging::counts),

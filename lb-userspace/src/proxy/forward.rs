@@ -27,7 +27,7 @@ use super::{
     upstream::Lease,
     worker::Worker,
 };
-use crate::model::upstream::Speaks;
+use crate::{model::upstream::Speaks, proxy_protocol::Ends};
 
 /// A request that is to be forwarded.
 pub(super) struct Forwarding<'a> {
@@ -35,6 +35,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) pool: &'a Arc<Pool>,
     pub(super) seed: u64,
     pub(super) client: IpAddr,
+    /// The connection that it came by.
+    pub(super) ends: &'a Rc<Ends>,
     /// Whether the client takes trailers.
     pub(super) trailers: bool,
     /// The client's end of a change of protocols, if it asks for one.
@@ -75,8 +77,18 @@ impl Forwarding<'_> {
             let pool = self.pool;
             let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
             let only_h1 = self.upgrade.is_some();
-            let attempt =
-                Attempt { pool, backend, progress, end, repeatable, may_reuse, trailers, only_h1 };
+            let client = self.ends;
+            let attempt = Attempt {
+                pool,
+                backend,
+                client,
+                progress,
+                end,
+                repeatable,
+                may_reuse,
+                trailers,
+                only_h1,
+            };
             let was_out = backend.shared.outlier.is_out(now());
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {

@@ -84,6 +84,8 @@ pub(super) struct ListenerShared {
     pub(super) answers: [AtomicU64; 5],
     /// Requests that no route took.
     pub(super) unrouted: AtomicU64,
+    /// Connections of trusted proxies that did not say whom they are for.
+    pub(super) unannounced: AtomicU64,
     /// Connections that were closed because their client had its most.
     pub(super) over_max_connections: AtomicU64,
     /// Requests that were refused because their client had made too many.
@@ -99,5 +101,10 @@ impl ListenerShared {
         if let Some(count) = self.answers.get(class) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts a connection that was closed because it had no header of the PROXY protocol.
+    pub(super) fn unannounced(&self) {
+        self.unannounced.fetch_add(1, Relaxed);
     }
 }

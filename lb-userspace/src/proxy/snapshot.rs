@@ -48,6 +48,8 @@ impl Snapshot {
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) name: Name,
+    /// Its address, which may be all of its family.
+    pub(super) listen: SocketAddr,
     pub(super) rules: Arc<Rules>,
     /// The pools that its routes name, by the numbers that [`Rules`] has for them.
     pub(super) pools: Vec<Arc<Pool>>,
@@ -66,6 +68,8 @@ pub(super) struct Listener {
     pub(super) following: Following,
     /// The port, as a header has it.
     pub(super) port: HeaderValue,
+    /// Whether they say it in the PROXY protocol.
+    pub(super) proxy_protocol: bool,
 }
 
 impl Listener {
@@ -81,6 +85,16 @@ impl Listener {
     /// What is spoken on it.
     pub(super) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// Whether a connection from there begins with a header of the PROXY protocol.
+    pub(super) fn is_announced(&self, peer: IpAddr) -> bool {
+        self.proxy_protocol && self.trusted.contains(peer)
+    }
+
+    /// Whether backends may be told whom a connection is for.
+    pub(super) fn announces(&self) -> bool {
+        self.pools.iter().any(|pool| pool.settings.proxy_protocol.is_some())
     }
 
     /// The pool of a route; one of several is drawn by their weights. `draw` gives a number below its argument.

@@ -5,7 +5,6 @@ mod hello;
 
 use std::{
     io,
-    net::SocketAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -30,15 +29,16 @@ use super::{
     upstream::{Place, dial},
     worker::Worker,
 };
-use crate::model::ListenerProtocol;
+use crate::{model::ListenerProtocol, proxy_protocol::Ends};
 
 /// Passes a connection on, until both ends have ended.
 pub(super) async fn serve(
     worker: &Rc<Worker>,
     listener: &Arc<Listener>,
     mut client: TcpStream,
-    from: SocketAddr,
+    ends: Ends,
 ) {
+    let from = ends.source;
     let (nth, client_ip) = (worker.nth, from.ip());
     let mut noted =
         Noted::connection(Asker { listener, worker: nth, client: client_ip, session: None });
@@ -84,7 +84,7 @@ pub(super) async fn serve(
     };
     noted.goes_to(pool);
     let wish = Wish::new(pool, listener.seed, &headers, client_ip);
-    match open(worker, pool, wish, &mut noted).await {
+    match open(worker, pool, wish, &ends, &mut noted).await {
         Ok((mut server, place)) => {
             if server.write_all(&said).await.is_ok() {
                 let limit = pool.settings.tunnel_timeout;
@@ -102,11 +102,12 @@ pub(super) async fn serve(
     }
 }
 
-/// A connection to a backend. Nothing was sent when it cannot be opened, so another may be tried.
+/// A connection to a backend. Nothing of the client was sent when it cannot be opened, so another may be tried.
 async fn open(
     worker: &Worker,
     pool: &Arc<Pool>,
     wish: Wish,
+    ends: &Ends,
     noted: &mut Noted,
 ) -> Result<(TcpStream, Place), Failure> {
     let mut tried = Vec::new();
@@ -118,7 +119,7 @@ async fn open(
         backend.shared.requests.fetch_add(1, Relaxed);
         noted.is_sent_to(backend.address);
         let was_out = backend.shared.outlier.is_out(now());
-        match dial(backend, pool.settings.connect_timeout).await {
+        match dial(pool, backend, pool.settings.connect_timeout, ends).await {
             Ok(stream) => {
                 backend.shared.outlier.succeeded(was_out);
                 return Ok((stream, place));

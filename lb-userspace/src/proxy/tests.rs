@@ -1,6 +1,7 @@
 //! The proxy between real sockets: raw clients, and servers that do as they are told.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod announcing;
 mod balancing;
 mod bodies;
 mod callers;

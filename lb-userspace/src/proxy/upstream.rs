@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 pub(super) use self::sender::Sender;
 use super::{
@@ -19,7 +19,10 @@ use super::{
     shared::{BackendShared, PoolShared},
     snapshot::{Backend, Pool},
 };
-use crate::model::upstream::Speaks;
+use crate::{
+    model::upstream::Speaks,
+    proxy_protocol::{Ends, Header, write},
+};
 
 /// Connections to one backend that a worker keeps.
 const MOST_KEPT: usize = 128;
@@ -27,10 +30,12 @@ const MOST_KEPT: usize = 128;
 /// close one that is about to be used.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// Connections without a request, by their backend.
+/// Connections without a request.
 #[derive(Default)]
 pub(super) struct Kept {
     by_backend: HashMap<u64, Vec<Idle>>,
+    /// Those that have named a client: nobody else may use them.
+    by_client: HashMap<Ends, Vec<Idle>>,
 }
 
 struct Idle {
@@ -41,13 +46,23 @@ struct Idle {
 
 impl Kept {
     /// A connection that can be used at once, the last one used first: those kept for longer need not be looked
-    /// at.
-    pub(super) fn take(&mut self, backend: &BackendShared) -> Option<Sender> {
-        let idle = self.by_backend.get_mut(&backend.id)?;
+    /// at. It has named `client`, or nobody.
+    pub(super) fn take(
+        &mut self,
+        backend: &BackendShared,
+        client: Option<&Ends>,
+    ) -> Option<Sender> {
+        let idle = match client {
+            None => self.by_backend.get_mut(&backend.id)?,
+            Some(client) => self.by_client.get_mut(client)?,
+        };
         let mut place = idle.len();
         loop {
             place = place.checked_sub(1)?;
             let found = idle.get_mut(place)?;
+            if client.is_some() && found.backend.id != backend.id {
+                continue;
+            }
             if found.sender.is_closed() {
                 idle.remove(place);
             } else if found.sender.is_ready() {
@@ -60,12 +75,20 @@ impl Kept {
         }
     }
 
-    /// Keeps a connection for the next request.
-    pub(super) fn put(&mut self, backend: &Arc<BackendShared>, sender: Sender) {
+    /// Keeps a connection for the next request; if it has named a client, for the next of that one.
+    pub(super) fn put(
+        &mut self,
+        backend: &Arc<BackendShared>,
+        client: Option<&Ends>,
+        sender: Sender,
+    ) {
         if sender.is_closed() || backend.retired.load(Relaxed) {
             return;
         }
-        let idle = self.by_backend.entry(backend.id).or_default();
+        let idle = match client {
+            None => self.by_backend.entry(backend.id).or_default(),
+            Some(client) => self.by_client.entry(*client).or_default(),
+        };
         if idle.len() >= MOST_KEPT {
             idle.retain(|idle| !idle.sender.is_closed());
         }
@@ -77,14 +100,23 @@ impl Kept {
     /// Closes what was kept for long enough, and all to backends that get no more requests.
     pub(super) fn prune(&mut self) {
         let oldest = now().saturating_sub(milliseconds(KEPT));
-        self.by_backend.retain(|_, idle| {
+        let any_left = |idle: &mut Vec<Idle>| {
             idle.retain(|idle| {
                 !idle.sender.is_closed()
                     && idle.since >= oldest
                     && !idle.backend.retired.load(Relaxed)
             });
             !idle.is_empty()
-        });
+        };
+        self.by_backend.retain(|_, idle| any_left(idle));
+        self.by_client.retain(|_, idle| any_left(idle));
+    }
+
+    /// Closes what was kept for a client, which is gone.
+    pub(super) fn forget(&mut self, client: &Ends) {
+        if !self.by_client.is_empty() {
+            self.by_client.remove(client);
+        }
     }
 }
 
@@ -116,12 +148,19 @@ impl Drop for Place {
 pub(super) struct Lease {
     place: Place,
     sender: Sender,
+    /// The client that the connection has named.
+    client: Option<Rc<Ends>>,
     kept: Rc<RefCell<Kept>>,
 }
 
 impl Lease {
-    pub(super) fn new(place: Place, sender: Sender, kept: &Rc<RefCell<Kept>>) -> Self {
-        Self { place, sender, kept: Rc::clone(kept) }
+    pub(super) fn new(
+        place: Place,
+        sender: Sender,
+        client: Option<Rc<Ends>>,
+        kept: &Rc<RefCell<Kept>>,
+    ) -> Self {
+        Self { place, sender, client, kept: Rc::clone(kept) }
     }
 
     /// The answer is complete, so the connection can be used again. Without this it is closed.
@@ -130,18 +169,28 @@ impl Lease {
             // It is kept from its beginning on.
             return;
         }
-        self.kept.borrow_mut().put(&self.place.backend, self.sender);
+        self.kept.borrow_mut().put(&self.place.backend, self.client.as_deref(), self.sender);
     }
 }
 
-/// Opens a connection without saying anything.
-pub(super) async fn dial(backend: &Backend, time: Duration) -> Result<TcpStream, Failure> {
+/// Opens a connection without saying more than whom it is for, if the pool says that.
+pub(super) async fn dial(
+    pool: &Pool,
+    backend: &Backend,
+    time: Duration,
+    client: &Ends,
+) -> Result<TcpStream, Failure> {
     let address = backend.address;
     let late = |_| Failure::ConnectTimeout { backend: address, time };
+    let lost = |source| Failure::Connect { backend: address, source };
     let stream = timeout(time, TcpStream::connect(address)).await.map_err(late)?;
-    let stream = stream.map_err(|source| Failure::Connect { backend: address, source })?;
+    let mut stream = stream.map_err(lost)?;
     // Small requests shall not wait for each other.
     _ = stream.set_nodelay(true);
+    if let Some(version) = pool.settings.proxy_protocol {
+        // It is the first that is sent, so there is room for it.
+        stream.write_all(&write(version, &Header::Proxied(*client))).await.map_err(lost)?;
+    }
     Ok(stream)
 }
 
@@ -150,10 +199,11 @@ pub(super) async fn connect(
     pool: &Pool,
     backend: &Backend,
     time: Duration,
+    client: &Ends,
     only_h1: bool,
 ) -> Result<Sender, Failure> {
     let address = backend.address;
-    let stream = dial(backend, time).await?;
+    let stream = dial(pool, backend, time, client).await?;
     let begun = match &pool.tls {
         None => Sender::begin(stream, !only_h1 && pool.settings.speaks == Speaks::H2).await,
         Some(tls) => {

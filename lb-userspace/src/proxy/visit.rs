@@ -35,9 +35,12 @@ use super::{
     table::{Asked, host_name},
     worker::Worker,
 };
-use crate::model::{
-    Action, Route,
-    route::{PathPattern, PathRewrite, Redirect, Respond},
+use crate::{
+    model::{
+        Action, Route,
+        route::{PathPattern, PathRewrite, Redirect, Respond},
+    },
+    proxy_protocol::Ends,
 };
 
 /// A connection of a client.
@@ -52,6 +55,8 @@ pub(super) struct Visit {
     peer_value: HeaderValue,
     /// Of TLS, if there is a log that wants to know.
     session: Option<Rc<Session>>,
+    /// Its connection.
+    ends: Rc<Ends>,
     watch: Arc<Watch>,
 }
 
@@ -63,10 +68,11 @@ impl Visit {
         worker: &Rc<Worker>,
         number: u32,
         listener: Arc<Listener>,
-        peer: IpAddr,
+        ends: Ends,
         session: Option<Rc<Session>>,
         watch: &Arc<Watch>,
     ) -> Self {
+        let peer = ends.source.ip();
         Self {
             worker: Rc::clone(worker),
             number,
@@ -74,6 +80,7 @@ impl Visit {
             peer,
             peer_value: client_value(peer),
             session,
+            ends: Rc::new(ends),
             watch: Arc::clone(watch),
         }
     }
@@ -218,13 +225,20 @@ impl Visit {
         edit(headers, &route.edits.request);
         let method = request.method().clone();
         let (worker, seed, client) = (&self.worker, listener.seed, caller.client);
-        let forwarding = Forwarding { worker, pool, seed, client, trailers, upgrade };
+        let ends = &self.ends;
+        let forwarding = Forwarding { worker, pool, seed, client, ends, trailers, upgrade };
         forwarding.run(request, noted).await.map_err(|failure| {
             noted.failed(&failure);
             let what = format_args!("{method} {}{}{}", target.host, target.path, caller.followed);
             self.worker.report(&listener.name, what, &failure);
             refusal(&failure)
         })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.worker.kept().borrow_mut().forget(&self.ends);
     }
 }
 

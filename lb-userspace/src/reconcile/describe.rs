@@ -180,7 +180,8 @@ fn describe_routes(name: &Name, before: &[Route], after: &[Route], lines: &mut V
 }
 
 fn listener(listener: &Listener) -> String {
-    format!("{} {}", listener.protocol.name(), listener.listen)
+    let announced = if listener.proxy_protocol { ", PROXY protocol" } else { "" };
+    format!("{} {}{announced}", listener.protocol.name(), listener.listen)
 }
 
 /// How the lists of a service differ. They may be long, so that is told by numbers.

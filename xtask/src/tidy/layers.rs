@@ -61,10 +61,11 @@ const LB_USERSPACE: &[Layer] = &[
     ("page", &[]),
     ("access_log", &["model"]),
     ("config", &["model", "tls", "page", "access_log"]),
-    ("health", &["model", "tls"]),
+    ("proxy_protocol", &["model"]),
+    ("health", &["model", "tls", "proxy_protocol"]),
     ("reconcile", &["model"]),
     ("dataplane", &["reconcile", "model"]),
-    ("proxy", &["model", "tls", "page", "access_log"]),
+    ("proxy", &["model", "tls", "page", "access_log", "proxy_protocol"]),
     ("admin", &["model"]),
     ("app", &["model", "config", "health", "reconcile", "dataplane", "proxy", "admin"]),
     // Of `admin` the types only, of `model` the words they are made of.

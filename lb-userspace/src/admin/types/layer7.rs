@@ -26,6 +26,8 @@ pub struct ListenerView {
     pub answers: BTreeMap<String, u64>,
     /// Requests that no route took.
     pub unrouted: u64,
+    /// Connections of trusted proxies that were closed because they had no header of the PROXY protocol.
+    pub unannounced: u64,
     /// Connections that were closed because their client had its most.
     pub over_max_connections: u64,
     /// Requests that were refused because their client had made too many.

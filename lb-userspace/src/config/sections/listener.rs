@@ -67,6 +67,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
     let access_log = access_log::read(section, protocol, findings);
     let compression = compression::read(section, protocol, findings);
     let trusted = proxies::read(section, findings);
+    let announced = proxies::announced(section, protocol, &trusted, findings);
     let following = following::read(section, protocol, findings);
     let redirect = redirect::read(section, protocol, findings);
     section.refuse_others(findings);
@@ -87,6 +88,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(access_log),
         Ok(compression),
         Ok(trusted_proxies),
+        Ok(proxy_protocol),
         Ok(following),
         Ok(redirect_to_https),
     ) = (
@@ -99,6 +101,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         access_log,
         compression,
         trusted,
+        announced,
         following,
         redirect,
     )
@@ -123,6 +126,7 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         access_log,
         compression,
         trusted_proxies,
+        proxy_protocol,
         following,
         redirect_to_https,
     };

@@ -13,7 +13,7 @@ use crate::{
         Upstream,
         duration::{DurationError, duration_within},
         names::ValueError,
-        upstream::{Balance, HashKey, Speaks, UpstreamTls},
+        upstream::{Balance, HashKey, ProxyProtocol, Speaks, UpstreamTls},
     },
 };
 
@@ -30,6 +30,9 @@ enum Kind {
 const SPEAKS: [(&str, Speaks); 3] =
     [("h1", Speaks::H1), ("h2", Speaks::H2), ("auto", Speaks::Auto)];
 
+const PROXY_PROTOCOLS: [(&str, ProxyProtocol); 2] =
+    [("v1", ProxyProtocol::V1), ("v2", ProxyProtocol::V2)];
+
 const KINDS: [(&str, Kind); 5] = [
     ("round-robin", Kind::RoundRobin),
     ("least-requests", Kind::LeastRequests),
@@ -45,6 +48,8 @@ const LONGEST_TUNNEL: Duration = Duration::from_hours(30 * 24);
 pub(super) fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> Upstream {
     let mut http = Upstream { balance: balance(section, findings), ..Upstream::default() };
     (http.speaks, http.tls) = speaks(section, findings);
+    let announced = section.get("proxy-protocol");
+    http.proxy_protocol = announced.and_then(|field| field.choice(&PROXY_PROTOCOLS, &[], findings));
     let cookie = section.get("sticky-cookie");
     http.sticky_cookie =
         cookie.and_then(|field| field.parsed(str::parse, findings)).map(|read| read.value);

@@ -6,7 +6,7 @@ use super::{errors, good};
 use crate::model::{
     ListenerProtocol, RateLimit,
     listener::{ClientLimits, Coding},
-    upstream::Balance,
+    upstream::{Balance, ProxyProtocol},
 };
 
 pub(super) const POOLS: &str = "[[pool]]\nname = \"web\"\nbackends = [\"127.0.0.1:8080\"]\n[[pool]]\nname = \"images\"\nbackends = []\n";
@@ -74,11 +74,6 @@ redirect = "https://{{host}}{{uri}}"
             "everything: pool web",
         ]
     );
-}
-
-#[test]
-fn what_is_not_in_this_version_is_refused() {
-    refused("pool = \"web\"\nproxy-protocol = true", &["PROXY protocol is not in this version"]);
 }
 
 #[test]
@@ -283,6 +278,10 @@ fn settings_of_requests() {
     let settings = &desired.pools.values().next().unwrap().http;
     assert_eq!(settings.balance.to_string(), "hash of header x-user");
     assert_eq!((settings.queue, settings.retries), (5, 0));
+    assert_eq!(settings.proxy_protocol, None);
+    let announcing = good(&http("proxy-protocol = \"v1\""));
+    let version = announcing.pools.values().next().unwrap().http.proxy_protocol;
+    assert_eq!(version, Some(ProxyProtocol::V1));
     assert_eq!(good(&http("")).pools.values().next().unwrap().http.balance, Balance::RoundRobin);
     for (lines, words) in [
         ("balance = \"leastconn\"", "use one of: round-robin"),
@@ -299,6 +298,9 @@ fn settings_of_requests() {
         ("tls = { ca = \"/a\", verify = false }", "nothing is compared"),
         ("tls = { ca = \"/a\", key = \"/b\" }", "belong together"),
         ("tls = { ca = \"/a\", name = \"a b\" }", "name of a server"),
+        ("proxy-protocol = true", "write `proxy-protocol = \"v2\"`"),
+        ("proxy-protocol = \"v3\"", "did you mean"),
+        ("send-proxy-v2 = true", "HAProxy's word"),
         ("timeout = \"1s\"", "there are several"),
     ] {
         let found = errors(&http(lines));

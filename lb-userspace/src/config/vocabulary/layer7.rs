@@ -36,6 +36,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("compression", "compression = [\"br\", \"gzip\"]"),
         word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
         word("access-log", "access-log = \"/var/log/shunt/access.log\""),
+        word("proxy-protocol", "proxy-protocol = true"),
         word("trusted-proxies", "trusted-proxies = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
         word("forwarding-headers", "forwarding-headers = \"x-forwarded\""),
         word("request-id", "request-id = \"x-request-id\""),
@@ -47,7 +48,15 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         ("certificates", TLS),
         ("alpn", Instead("", "HTTP/2 and HTTP/1.1 are offered by themselves; remove it")),
         ("http2", Instead("", "HTTP/2 is spoken with those who can; remove it")),
-        ("proxy-protocol", Later("the PROXY protocol is")),
+        ("proxy_protocol", Instead("proxy-protocol", "write `proxy-protocol = true`")),
+        (
+            "accept-proxy",
+            Instead("proxy-protocol", "this is HAProxy's word: write `proxy-protocol = true`"),
+        ),
+        (
+            "send-proxy",
+            Instead("", "it belongs to the [[pool]]; write `proxy-protocol` in [pool.http]"),
+        ),
         (
             "set_real_ip_from",
             Instead("trusted-proxies", "this is nginx's word: write `trusted-proxies`"),
@@ -433,6 +442,7 @@ pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
     known: &[
         word("protocol", "protocol = \"h2\""),
         word("tls", "tls = { ca = \"/etc/shunt/backends.pem\" }"),
+        word("proxy-protocol", "proxy-protocol = \"v2\""),
         word("balance", "balance = \"round-robin\""),
         word("hash-by", "hash-by = \"client\""),
         word("sticky-cookie", "sticky-cookie = \"backend\""),
@@ -453,6 +463,15 @@ pub(in crate::config) const HTTP: Vocabulary = Vocabulary {
         ("error-page", Instead("", "pages belong to the [[listener]]; write `error-pages` there")),
         ("error-pages", Instead("", "pages belong to the [[listener]]; write `error-pages` there")),
         ("algorithm", Instead("balance", "write `balance`")),
+        ("proxy_protocol", Instead("proxy-protocol", "write `proxy-protocol = \"v1\"`")),
+        (
+            "send-proxy",
+            Instead("proxy-protocol", "this is HAProxy's word: write `proxy-protocol = \"v1\"`"),
+        ),
+        (
+            "send-proxy-v2",
+            Instead("proxy-protocol", "this is HAProxy's word: write `proxy-protocol = \"v2\"`"),
+        ),
         ("lb_policy", Instead("balance", "this is Caddy's word: write `balance`")),
         ("maxconn", Instead("max-connections", "this is HAProxy's word: write `max-connections`")),
         ("max_fails", Instead("eject-after", "this is nginx's word: write `eject-after`")),

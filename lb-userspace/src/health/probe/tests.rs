@@ -9,10 +9,14 @@ use proptest::prelude::*;
 use rustls::pki_types::ServerName;
 
 use self::server::{Answer, Authority, Server, refused};
-use super::{super::board::Outcome, Prober};
+use super::{
+    super::{board::Outcome, check::Check},
+    Prober,
+};
 use crate::model::{
     Health,
     health::{Host, HttpProbe, HttpsProbe, Path, Probe},
+    upstream::ProxyProtocol,
 };
 
 /// Long enough for a busy machine.
@@ -30,10 +34,14 @@ fn failed(words: &str) -> Outcome {
     Outcome::Failed(words.to_owned())
 }
 
+fn prober(health: Health, proxy_protocol: Option<ProxyProtocol>) -> Prober {
+    Prober::new(&"a".parse().unwrap(), &Check { health, proxy_protocol }).unwrap()
+}
+
 /// Probes an address once.
 async fn probe(probe: Probe, timeout: Duration, at: SocketAddr) -> Outcome {
     let health = Health { timeout, ..Health::new(probe) };
-    Prober::new(&"a".parse().unwrap(), &health).unwrap().probe(at).await
+    prober(health, None).probe(at).await
 }
 
 async fn http(timeout: Duration, at: SocketAddr) -> Outcome {
@@ -133,6 +141,57 @@ async fn what_is_asked() {
     assert!(server.heard().to_ascii_lowercase().contains(&host));
 }
 
+/// Of version 2 nothing is text.
+const LOCAL: &str = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
+#[tokio::test]
+async fn backends_that_expect_a_header_get_one() {
+    for (version, is_v6) in
+        [ProxyProtocol::V1, ProxyProtocol::V2].into_iter().flat_map(|it| [(it, false), (it, true)])
+    {
+        let server = if is_v6 {
+            Server::start_v6(Answer::Text(OK))
+        } else {
+            Server::start(Answer::Text(OK))
+        };
+        let at = server.address();
+        let health = Health { timeout: PATIENT, ..Health::new(Probe::Http(HttpProbe::default())) };
+        let outcome = prober(health, Some(version)).probe(at).await;
+        assert_eq!(outcome, passed("status 200 OK"));
+        let heard = server.heard();
+        let (ip, port, family) = (at.ip(), at.port(), if is_v6 { "TCP6" } else { "TCP4" });
+        match version {
+            ProxyProtocol::V1 => {
+                let (line, rest) = heard.split_once("\r\n").unwrap();
+                let words: Vec<_> = line.split(' ').collect();
+                let [name, kind, from, to, own, theirs] = words[..] else { panic!("{line}") };
+                let ip = ip.to_string();
+                assert_eq!((name, kind, from, to), ("PROXY", family, &*ip, &*ip));
+                assert_eq!(theirs, port.to_string());
+                assert_ne!(own.parse::<u16>().unwrap(), port);
+                assert!(rest.starts_with("GET / HTTP/1.1\r\n"), "{rest}");
+            }
+            ProxyProtocol::V2 => {
+                let rest = heard.strip_prefix(LOCAL);
+                assert!(rest.is_some_and(|it| it.starts_with("GET / HTTP/1.1\r\n")), "{heard:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_port_of_its_own_gets_no_header() {
+    let of = |health: &str| {
+        let text = format!(
+            "[[pool]]\nname = \"a\"\nbackends = [\"192.0.2.1:80\"]\nhealth = {{ {health} }}\nhttp = {{ proxy-protocol = \"v1\" }}\n[[listener]]\nname = \"b\"\nlisten = \"127.0.0.1:80\"\npool = \"a\""
+        );
+        let desired = crate::config::parse("f", &text).unwrap();
+        Check::of(desired.pools.values().next().unwrap()).unwrap().proxy_protocol
+    };
+    assert_eq!(of("type = \"tcp\""), Some(ProxyProtocol::V1));
+    assert_eq!(of("type = \"tcp\", port = 81"), None);
+}
+
 #[tokio::test]
 async fn another_port() {
     let server = Server::start(Answer::Text(OK));
@@ -142,7 +201,7 @@ async fn another_port() {
         timeout: PATIENT,
         ..Health::new(Probe::Http(HttpProbe::default()))
     };
-    let prober = Prober::new(&"a".parse().unwrap(), &health).unwrap();
+    let prober = prober(health, None);
     let backend = SocketAddr::new(server.address().ip(), 1);
     assert_eq!(prober.probe(backend).await, passed("status 200 OK"));
 }

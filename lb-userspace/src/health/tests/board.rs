@@ -9,7 +9,10 @@ use std::{
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    super::board::{Action, Board, Change, Key, Outcome, Report},
+    super::{
+        board::{Action, Board, Change, Key, Outcome, Report},
+        check::Check,
+    },
     address, desired, drain, name,
 };
 use crate::model::Desired;
@@ -34,7 +37,7 @@ impl World {
     fn follow(&mut self, desired: &Desired) -> Vec<String> {
         let pools = desired.pools.iter();
         let settings: BTreeMap<_, _> = pools
-            .filter_map(|(name, pool)| Some((name.clone(), Arc::new(pool.health.clone()?))))
+            .filter_map(|(name, pool)| Some((name.clone(), Arc::new(Check::of(pool)?))))
             .collect();
         let actions = self.board.follow(desired, &settings.iter().collect(), self.now);
         let said = actions.iter().map(|action| match action {

@@ -7,7 +7,8 @@ use crate::model::{RateLimit, duration::text};
 /// Limits of each client of a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClientLimits {
-    /// How long it may take for the handshake of TLS, or for its first message of TLS that is passed on.
+    /// How long it may take for the handshake of TLS, for its first message of TLS that is passed on, or for what a
+    /// proxy says in front of these.
     pub handshake_timeout: Duration,
     /// How long it may take for the head of a request.
     pub head_timeout: Duration,

@@ -203,8 +203,7 @@ impl Maker {
             let shared = Arc::clone(self.listeners.entry(name.clone()).or_default());
             let (name, rules) = (name.clone(), Arc::clone(rules));
             let seed = desired.daemon.seed;
-            let (protocol, limits) = (settings.protocol, settings.client);
-            let clients = Clients::new(&shared.clients, &limits);
+            let clients = Clients::new(&shared.clients, &settings.client);
             let pages = self.made.pages.get(&name).cloned().unwrap_or_default();
             let tls = self.made.tls.get(&name).map(|terminator| Arc::clone(&terminator.config));
             let log = settings.access_log.as_ref().and_then(|it| {
@@ -216,18 +215,20 @@ impl Maker {
             let port = settings.listen.port().into();
             let listener = Listener {
                 name,
+                listen: settings.listen,
                 rules,
                 pools,
                 shared,
                 seed,
-                protocol,
+                protocol: settings.protocol,
                 tls,
-                limits,
+                limits: settings.client,
                 clients,
                 pages,
                 log,
                 compression: settings.compression.clone(),
                 trusted,
+                proxy_protocol: settings.proxy_protocol,
                 following,
                 port,
             };

@@ -76,7 +76,8 @@ fn an_answer_of_which_only_the_head_has_come_can_be_had_elsewhere() {
     for _ in 0..10 {
         assert_eq!(scene.get("/").text(), "some");
     }
-    assert_eq!(counts(&scene, &dies).failures, 5);
+    // Each worker takes turns of its own.
+    assert!(counts(&scene, &dies).failures >= 4);
     let scene = Scene::simple(&[&dies], "");
     assert_eq!(scene.get("/").status, 502);
 }

@@ -179,3 +179,21 @@ fn listeners_and_how_requests_are_spread() {
     lines.sort_by_key(|line| expected.iter().position(|it| it == line));
     assert_eq!(lines, expected);
 }
+
+#[test]
+fn proxies_that_name_their_clients() {
+    let parse = |pool: &str, listener: &str| {
+        let text = format!(
+            "[[pool]]\nname = \"web\"\nbackends = []\n[pool.http]\n{pool}\n[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:80\"\nprotocol = \"tcp\"\npool = \"web\"\n{listener}"
+        );
+        crate::config::parse("f", &text).unwrap()
+    };
+    let after =
+        parse("proxy-protocol = \"v2\"", "proxy-protocol = true\ntrusted-proxies = \"192.0.2.1\"");
+    let expected = [
+        "~ proxy-protocol of web: none -> v2",
+        "~ listener a: tcp 127.0.0.1:80 -> tcp 127.0.0.1:80, PROXY protocol",
+        "+ trusted proxies of a: 192.0.2.1/32",
+    ];
+    assert_eq!(describe(&parse("", ""), &after), expected);
+}

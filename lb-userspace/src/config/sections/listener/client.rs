@@ -43,7 +43,8 @@ pub(super) fn read(
     let Some(section) = listener.single(&LISTENER_CLIENT, findings) else {
         return if listener.has("client") { Err(Reported) } else { Ok(limits) };
     };
-    refuse_idle_words(&section, protocol, findings);
+    let announced = listener.get("proxy-protocol").and_then(|field| field.value.as_bool());
+    refuse_idle_words(&section, protocol, announced == Some(true), findings);
     times(&section, &mut limits, findings);
     sizes(&section, &mut limits, findings);
     limits.max_connections = section
@@ -60,6 +61,7 @@ pub(super) fn read(
 fn refuse_idle_words(
     section: &Section<'_>,
     protocol: Option<ListenerProtocol>,
+    announced: bool,
     findings: &mut Findings<'_>,
 ) {
     let Some(protocol) = protocol else { return };
@@ -72,7 +74,9 @@ fn refuse_idle_words(
             section.refuse(key, &why, findings);
         }
     }
-    if matches!(protocol, ListenerProtocol::Http | ListenerProtocol::Tcp) {
+    // Where nothing else is read, it is the time for the header of the PROXY protocol.
+    let greets = announced && protocol == ListenerProtocol::Tcp;
+    if matches!(protocol, ListenerProtocol::Http | ListenerProtocol::Tcp) && !greets {
         let why = format!(
             "there is no handshake of TLS in protocol {}; remove it{}",
             protocol.name(),

@@ -116,8 +116,9 @@ fn serve(
     if let Answer::Text(text) | Answer::Unfinished(text) = answer {
         let mut head = Vec::new();
         let mut byte = [0];
-        // Something that is not HTTP ends in another way.
-        while !head.ends_with(b"\r\n\r\n") && head.first().is_none_or(|first| *first == b'G') {
+        // Something that is not HTTP, with or without a header of the PROXY protocol, ends in another way.
+        let is_http = |head: &[u8]| head.first().is_none_or(|first| b"GP\r".contains(first));
+        while (head.len() < 16 || !head.ends_with(b"\r\n\r\n")) && is_http(&head) {
             stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
