@@ -2,7 +2,7 @@
 //!
 //! It builds networks out of namespaces, runs the daemon in one of them, and makes real
 //! connections through it. Most servers and clients are threads of this process whose sockets were made
-//! inside a namespace, so that nothing has to be installed, started or killed; [`nginx`] is there for what
+//! inside a namespace, so that nothing has to be installed, started or killed; [`nginx`] and [`haproxy`] are there for what
 //! should be answered by somebody else's code. The harness knows the product only by its command line: it
 //! must compile where the XDP program cannot be built.
 //!
@@ -16,6 +16,7 @@ pub mod client;
 pub mod daemon;
 pub mod fleet;
 pub mod flood;
+pub mod haproxy;
 pub mod held;
 pub mod http;
 pub mod icmp;

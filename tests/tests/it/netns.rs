@@ -38,6 +38,7 @@ mod nexthops;
 mod no_backend;
 mod passing;
 mod pmtu;
+mod proxy_protocol;
 mod quic;
 mod ranges;
 mod refusals;

@@ -122,7 +122,10 @@ pub(super) fn all() -> Vec<Need> {
             probe: |machine| probe_file(machine, NGINX_STREAM),
             install: |installer| installer.apt(&["libnginx-mod-stream"]),
         },
-        service!("haproxy", "a peer in the benchmark; only its program, no service is started"),
+        service!(
+            "haproxy",
+            "a peer in the benchmark and the tests; only its program, no service is started"
+        ),
         tool!("tshark", "tshark", "reads what `shunt trace --pcap` writes", &[Test]),
         tool!("ps", "procps", "the tests look for processes left behind", &[Test]),
     ]

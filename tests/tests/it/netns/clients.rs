@@ -44,7 +44,7 @@ pub(crate) const HTTP: u16 = 8081;
 pub(crate) const HTTPS: u16 = 8443;
 /// The name of the listeners, and that of the backends.
 pub(crate) const EDGE: &str = "edge.example.org";
-const INSIDE: &str = "inside.example.org";
+pub(crate) const INSIDE: &str = "inside.example.org";
 /// For what takes milliseconds, on a machine under load.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
