@@ -214,6 +214,31 @@ fn a_request_with_a_broken_body_has_one_line() {
 }
 
 #[test]
+fn listeners_that_share_a_file_have_one_writer() {
+    let log = Log::new();
+    let server = Server::named("a");
+    let at = super::free_port();
+    let listener = format!(
+        "pool = \"web\"\n{}[[listener]]\nname = \"two\"\nlisten = \"{at}\"\npool = \"web\"\n{}",
+        log.key("json"),
+        log.key("json")
+    );
+    let mut scene = Scene::new(&listener, &pool("web", &[&server], ""));
+    assert_eq!(scene.get("/one").status, 200);
+    log.lines(1);
+    let head = "GET /two HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(super::Client::to(at).ask(head).status, 200);
+    let names: Vec<_> = log.objects(2).iter().map(|line| line["listener"].to_string()).collect();
+    assert_eq!(names, ["\"edge\"", "\"two\""]);
+    for name in ["edge", "two"] {
+        let counts = scene.proxy.listener(&name.parse().unwrap()).unwrap().log.unwrap();
+        assert_eq!((counts.written, counts.lost, counts.error), (2, 0, None), "{name}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(scene.proxy.reopen_logs()).len(), 1);
+}
+
+#[test]
 fn http2_has_a_line_for_each_stream() {
     let log = Log::new();
     let server = Server::named("hello");
