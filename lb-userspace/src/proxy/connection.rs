@@ -28,7 +28,7 @@ use self::{
     watching::{End, watch_over},
 };
 use super::{
-    access_log::Session,
+    access_log::{Asker, Noted, Session},
     answers::Streams,
     body::{ROOM, Reply},
     clients::Entry,
@@ -72,7 +72,7 @@ impl Arrival {
     pub(super) async fn serve(mut self, mut stream: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let Some(entry) = listener.enter(self.client.ip()) else {
-            return crowd::turn_away(&listener, stream, self.client);
+            return self.turn_away(&listener, stream, self.client);
         };
         let _open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
@@ -85,7 +85,7 @@ impl Arrival {
             let Some(ends) = Box::pin(announced).await else { return };
             // The proxy may have any number of connections, which does not go for its client.
             let Some(entry) = listener.enter(ends.source.ip()) else {
-                return crowd::turn_away(&listener, stream, ends.source);
+                return self.turn_away(&listener, stream, ends.source);
             };
             (ends, entry)
         } else {
@@ -105,6 +105,13 @@ impl Arrival {
         };
         let watch = Arc::new(Watch::new(h2, listener.limits, begun));
         self.speak(listener, stream, ends, watch, None, entry).await;
+    }
+
+    /// Closes a connection of who has as many as it may.
+    fn turn_away(&self, listener: &Arc<Listener>, stream: TcpStream, client: SocketAddr) {
+        let worker = self.worker.nth;
+        Noted::turn_away(Asker { listener, worker, client: client.ip(), session: None });
+        crowd::turn_away(listener, stream, client);
     }
 
     async fn serve_securely(

@@ -88,6 +88,16 @@ impl Noted {
         }
     }
 
+    /// A client was turned away, because it has as many connections as it may.
+    pub(in crate::proxy) fn turn_away(asker: Asker<'_>) {
+        const WHY: &str = "the client has its `max-connections`";
+        if asker.listener.protocol.reads_requests() {
+            Self::refuse(asker, StatusCode::TOO_MANY_REQUESTS, &WHY);
+        } else {
+            Self::connection(asker).is_refused(WHY);
+        }
+    }
+
     /// A connection is there, of which no requests are read.
     pub(in crate::proxy) fn connection(asker: Asker<'_>) -> Self {
         let mut noted = Self::anything(asker);

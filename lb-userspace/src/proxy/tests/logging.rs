@@ -194,6 +194,32 @@ fn who_is_refused_is_logged_with_what_is_known() {
     assert_eq!(server.requests(), 0);
 }
 
+#[test]
+fn who_is_turned_away_is_logged() {
+    let server = Server::named("a");
+    for (protocol, expected) in [
+        ("http", r#""127.0.0.1" null null 429 "the client has its `max-connections`""#),
+        ("tcp", r#""127.0.0.1" null "tcp" null "the client has its `max-connections`""#),
+    ] {
+        let log = Log::new();
+        let limits = "[listener.client]\nmax-connections = 1\n";
+        let protocol = format!("protocol = \"{protocol}\"\npool = \"web\"\n");
+        let listener = format!("{protocol}{}{limits}", log.key("json"));
+        let scene = Scene::new(&listener, &pool("web", &[&server], ""));
+        let mut first = scene.connect();
+        let head = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        assert_eq!(first.ask(head).status, 200);
+        let mut second = scene.connect();
+        second.stream.read_to_end(&mut Vec::new()).unwrap();
+        eventually("its line", || log.text().contains("max-connections"));
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains("max-connections")).unwrap();
+        let line = serde_json::from_str(line).unwrap();
+        let names = ["client", "method", "protocol", "status", "cause"];
+        assert_eq!(fields(&line, &names), expected);
+    }
+}
+
 /// A fault in a body belongs to a request that has a line of its own.
 #[test]
 fn a_request_with_a_broken_body_has_one_line() {
