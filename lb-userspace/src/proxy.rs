@@ -11,6 +11,7 @@
 //! ejection), [`sticky`], [`failure`], [`strict`] (which raw bytes are a request).
 
 mod access_log;
+mod alarms;
 mod answers;
 mod attempt;
 mod balance;
@@ -24,6 +25,7 @@ mod explain;
 mod failure;
 mod following;
 mod forward;
+mod gather;
 mod headers;
 mod io;
 mod local;

@@ -1,6 +1,6 @@
 //! One attempt to get an answer from one backend.
 
-use std::{pin::pin, rc::Rc};
+use std::{pin::pin, rc::Rc, time::Duration};
 
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
@@ -10,10 +10,10 @@ use hyper::{
     header::{HeaderValue, TE},
     http::uri::Scheme,
 };
-use tokio::time::{Instant, timeout_at};
 
 use super::{
     body::{Begun, Outbound, Progress},
+    clock::{milliseconds, now},
     failure::Failure,
     snapshot::{Backend, Pool},
     upstream::{Lease, Place, Sender, connect},
@@ -30,15 +30,24 @@ pub(super) struct Attempt<'a> {
     pub(super) client: &'a Rc<Ends>,
     pub(super) progress: &'a Rc<Progress>,
     /// When the request has taken too long.
-    pub(super) end: Option<Instant>,
+    pub(super) end: Option<u64>,
     /// Whether the request can be sent again.
     pub(super) repeatable: bool,
-    /// Whether a connection that was kept may be used.
-    pub(super) may_reuse: bool,
+    /// Which connection will do.
+    pub(super) wanted: Wanted,
     /// Whether the client takes trailers.
     pub(super) trailers: bool,
-    /// Whether HTTP/2 will not do, because the protocol shall be changed.
-    pub(super) only_h1: bool,
+}
+
+/// Which connection will do for an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wanted {
+    /// One that was kept, or a new one.
+    Any,
+    /// A new one.
+    New,
+    /// A new one of HTTP/1.1, because the protocol shall be changed.
+    NewH1,
 }
 
 /// An attempt that came to nothing.
@@ -64,13 +73,14 @@ impl Attempt<'_> {
         place: Place,
         mut request: Request<Outbound>,
     ) -> Result<(Response<Begun>, Lease), Lost> {
-        let may_reuse = self.may_reuse && !self.only_h1;
         let shared = &self.backend.shared;
         // Where connections name their client they are for that one alone.
         let named = self.pool.settings.proxy_protocol.is_some().then_some(self.client);
         let named_ends = named.map(|client| &**client);
-        let kept = may_reuse.then(|| worker.kept().borrow_mut().take(shared, named_ends));
-        let kept = kept.flatten();
+        let kept = match self.wanted {
+            Wanted::Any => worker.kept().borrow_mut().take(shared, named_ends),
+            Wanted::New | Wanted::NewH1 => None,
+        };
         let reused = kept.is_some();
         let mut sender = match kept {
             Some(sender) => sender,
@@ -89,10 +99,10 @@ impl Attempt<'_> {
             request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         }
         let scheme = if self.pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let sent = self.wait(sender.send(request, &scheme)).await;
+        let sent = self.wait(worker, sender.send(request, &scheme)).await;
         match sent {
             Err(failure) => Err(Lost { failure, request: None, stale: false }),
-            Ok(Ok(response)) => match self.begun(response).await {
+            Ok(Ok(response)) => match self.begun(worker, response).await {
                 Ok(response) => {
                     let lease = Lease::new(place, sender, named.cloned(), worker.kept());
                     Ok((response, lease))
@@ -114,35 +124,47 @@ impl Attempt<'_> {
 
     async fn connect(&self) -> Result<Sender, Failure> {
         let time = self.pool.settings.connect_timeout;
-        let left = |end: Instant| time.min(end.saturating_duration_since(Instant::now()));
+        let left = |end: u64| time.min(Duration::from_millis(end.saturating_sub(now())));
         let time = self.end.map_or(time, left);
-        connect(self.pool, self.backend, time, self.client, self.only_h1).await
+        let only_h1 = self.wanted == Wanted::NewH1;
+        connect(self.pool, self.backend, time, self.client, only_h1).await
     }
 
     /// An answer that the client can be given the head of, after which there is no other backend to try. Many servers send
     /// the head apart from the body, and may end in between. So where a body of some length has been promised, its
     /// first bytes are waited for.
-    async fn begun(&self, response: Response<Incoming>) -> Result<Response<Begun>, Failure> {
+    async fn begun(
+        &self,
+        worker: &Worker,
+        response: Response<Incoming>,
+    ) -> Result<Response<Begun>, Failure> {
         let (head, mut body) = response.into_parts();
         let promised = body.size_hint().exact().is_some_and(|length| length > 0);
         let mut first = None;
         if self.repeatable && promised {
             // As a rule they are there already.
-            let frame = if let Some(frame) = body.frame().now_or_never() {
-                frame
-            } else {
+            let mut frame = body.frame().now_or_never();
+            if frame.is_none() {
                 self.progress.move_on();
-                self.wait(body.frame()).await?
-            };
+                frame = Some(self.wait(worker, body.frame()).await?);
+            }
             let broken = |source| Failure::Exchange { backend: self.backend.address, source };
-            first = frame.transpose().map_err(broken)?.and_then(|frame| frame.into_data().ok());
+            first = frame
+                .flatten()
+                .transpose()
+                .map_err(broken)?
+                .and_then(|frame| frame.into_data().ok());
         }
         Ok(Response::from_parts(head, Begun { first, rest: body }))
     }
 
     /// Waits for an answer: for the first byte of it from when the request is sent, until then for something of
     /// the request to move.
-    async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+    async fn wait<T>(
+        &self,
+        worker: &Worker,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         let settings = &self.pool.settings;
         let mut answer = pin!(answer);
         loop {
@@ -151,16 +173,16 @@ impl Attempt<'_> {
             } else {
                 settings.idle_timeout
             };
-            let due = Instant::now() + limit.saturating_sub(self.progress.still());
+            let due = self.progress.moved() + milliseconds(limit);
             let until = self.end.map_or(due, |end| end.min(due));
-            if let Ok(answer) = timeout_at(until, &mut answer).await {
+            if let Some(answer) = worker.alarms().until(until, &mut answer).await {
                 return Ok(answer);
             }
-            if self.end.is_some_and(|end| end <= Instant::now()) {
+            if self.end.is_some_and(|end| end <= now()) {
                 let time = settings.total_timeout.unwrap_or_default();
                 return Err(Failure::Total { pool: self.pool.name.clone(), time });
             }
-            if self.progress.still() >= limit {
+            if self.progress.moved() + milliseconds(limit) <= now() {
                 return Err(self.too_long());
             }
         }

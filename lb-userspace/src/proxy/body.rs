@@ -12,12 +12,18 @@ use std::{
 };
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use self::client::{ClientBody, Cut};
 use super::{
-    access_log::Noted, answers::Answer, caller::strip, clock, compress::Compressed, io::Watch,
+    access_log::Noted,
+    alarms::Alarm,
+    answers::Answer,
+    caller::strip,
+    clock::{milliseconds, now},
+    compress::Compressed,
+    io::Watch,
     upstream::Lease,
+    worker::Worker,
 };
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
@@ -41,9 +47,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// For how long nothing has moved.
-    pub(super) fn still(&self) -> Duration {
-        Duration::from_millis(clock::now().saturating_sub(self.moved.get()))
+    /// When it last moved.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.get()
     }
 
     /// Whether the client is waited for.
@@ -63,7 +69,7 @@ impl Progress {
 
     /// Something has moved.
     pub(super) fn move_on(&self) {
-        self.moved.set(clock::now());
+        self.moved.set(now());
     }
 }
 
@@ -256,11 +262,13 @@ pub(super) struct FromBackend {
     first: Option<Bytes>,
     body: Incoming,
     lease: Option<Lease>,
-    idle: Duration,
+    /// Milliseconds for which it may stand still.
+    idle: u64,
     /// When the request has taken too long.
-    end: Option<Instant>,
-    /// Runs only while nothing comes.
-    timer: Option<Pin<Box<Sleep>>>,
+    end: Option<u64>,
+    /// When it is too late for more, while nothing comes.
+    due: Option<u64>,
+    alarm: Alarm,
 }
 
 impl Inbound {
@@ -272,25 +280,27 @@ impl Inbound {
 
     /// The body that a backend sends. When it ends, the lease is given back in order.
     pub(super) fn backend(
+        worker: &Worker,
         begun: Begun,
         lease: Lease,
         idle: Duration,
-        end: Option<Instant>,
+        end: Option<u64>,
     ) -> Self {
         let Begun { first, rest: body } = begun;
         if body.is_end_stream() {
             lease.finish();
             return Self::Own(first);
         }
-        let lease = Some(lease);
-        Self::Backend(Box::new(FromBackend { first, body, lease, idle, end, timer: None }))
+        let (lease, idle) = (Some(lease), milliseconds(idle));
+        let alarm = Alarm::new(worker.alarms());
+        Self::Backend(Box::new(FromBackend { first, body, lease, idle, end, due: None, alarm }))
     }
 }
 
 impl FromBackend {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // The backend may have more at any time, and the client take its time.
-        if self.end.is_some_and(|end| end <= Instant::now()) {
+        if self.end.is_some_and(|end| end <= now()) {
             return Poll::Ready(Some(Err("the request took too long altogether".into())));
         }
         if let Some(first) = self.first.take() {
@@ -298,7 +308,8 @@ impl FromBackend {
         }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.timer = None;
+                self.due = None;
+                self.alarm.unset();
                 match &frame {
                     None => self.finish(),
                     Some(Ok(_)) if self.body.is_end_stream() => self.finish(),
@@ -307,18 +318,10 @@ impl FromBackend {
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                let (idle, end) = (self.idle, self.end);
-                let timer = self.timer.get_or_insert_with(|| {
-                    let still = Instant::now() + idle;
-                    Box::pin(sleep_until(end.map_or(still, |end| end.min(still))))
-                });
-                match timer.as_mut().poll(cx) {
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(()) => {
-                        let error = "the backend stopped in the middle of its answer";
-                        Poll::Ready(Some(Err(error.into())))
-                    }
-                }
+                let (idle, end) = (self.idle, self.end.unwrap_or(u64::MAX));
+                let due = *self.due.get_or_insert_with(|| end.min(now() + idle));
+                let error = "the backend stopped in the middle of its answer";
+                self.alarm.poll(cx, due).map(|()| Some(Err(error.into())))
             }
         }
     }

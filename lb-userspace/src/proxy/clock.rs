@@ -1,23 +1,26 @@
-//! Time in milliseconds since the process began to look: small enough for one atomic word.
+//! Time in whole milliseconds since the host began: one atomic word. It is the kernel's coarse clock, which moves every
+//! few milliseconds and costs next to nothing to read: a request asks for the time again and again. Limits may be
+//! missed by as much, in either direction.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Now.
 pub(super) fn now() -> u64 {
-    milliseconds(elapsed())
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::MonotonicCoarse);
+    unsigned(tv_sec) * 1000 + unsigned(tv_nsec) / 1_000_000
 }
 
-/// Now, in nanoseconds.
+/// Now in nanoseconds, and to the nanosecond.
 pub(super) fn precise() -> u64 {
-    u64::try_from(elapsed().as_nanos()).unwrap_or(u64::MAX)
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+    unsigned(tv_sec) * 1_000_000_000 + unsigned(tv_nsec)
 }
 
-fn elapsed() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed()
+/// This clock has nothing below zero.
+fn unsigned(part: i64) -> u64 {
+    u64::try_from(part).unwrap_or_default()
 }
 
 /// A duration in whole milliseconds.

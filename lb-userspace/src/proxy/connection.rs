@@ -18,7 +18,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
@@ -52,10 +52,6 @@ const ON_STACK: u32 = 100;
 /// How long a client that was refused is listened to, and how much it may send meanwhile.
 const LINGERING: Duration = Duration::from_secs(2);
 const LINGERING_BYTES: u64 = 1 << 20;
-/// What is read of a client that has sent less than is needed to know how it speaks.
-const GLANCE: Duration = Duration::from_millis(10);
-/// What a connection of HTTP/2 begins with (RFC 9113 section 3.4), as far as no request of HTTP/1 does.
-const PREFACE: &[u8] = b"PRI";
 
 /// A client that has come.
 pub(super) struct Arrival {
@@ -69,15 +65,13 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Serves the client until it goes, or has been told to.
-    pub(super) async fn serve(mut self, mut stream: TcpStream) {
+    pub(super) async fn serve(self, mut stream: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let Some(entry) = listener.enter(self.client.ip()) else {
             return self.turn_away(&listener, stream, self.client);
         };
         let _open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
-        // Small answers shall not wait for each other.
-        _ = stream.set_nodelay(true);
         let own = announced::own(&listener, &stream, self.client);
         let (ends, entry) = if listener.is_announced(self.client.ip()) {
             let ending = self.ending.clone();
@@ -98,12 +92,7 @@ impl Arrival {
             // Who speaks no TLS need not have room for it.
             return Box::pin(self.serve_securely(listener, stream, ends, entry)).await;
         }
-        let h2 = tokio::select! {
-            // Who says nothing is no client of HTTP/2.
-            h2 = timeout(listener.limits.head_timeout, begins_as_h2(&stream)) => h2.is_ok_and(|h2| h2),
-            _ = self.ending.wait_for(|ending| *ending) => false,
-        };
-        let watch = Arc::new(Watch::new(h2, listener.limits, begun));
+        let watch = Arc::new(Watch::new(false, listener.limits, begun));
         self.speak(listener, stream, ends, watch, None, entry).await;
     }
 
@@ -148,14 +137,19 @@ impl Arrival {
         let pages = Arc::clone(&listener.pages);
         let visit = Rc::new(Visit::new(&self.worker, self.number, listener, ends, session, &watch));
         let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
+        // It is moved about, and each place where it has been stays as large as it is.
+        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), S::IS_PLAIN, entry));
         if spoken.watch.is_multiplexed() {
-            let io = ClientIo::new(stream, Arc::clone(&spoken.watch), entry);
             return Box::pin(spoken.h2(io)).await;
         }
-        // It is moved about, and each place where it has been stays as large as it is.
-        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), entry));
-        while let Some(idle) = Box::pin(spoken.h1(io)).await {
-            io = idle;
+        while let Some(given_back) = Box::pin(spoken.h1(io)).await {
+            io = given_back;
+            if io.begins_as_h2() {
+                let watch = Arc::new(Watch::new(true, *spoken.watch.limits(), clock::now()));
+                let io = Box::new(io.into_h2(Arc::clone(&watch)));
+                let visit = Rc::new(spoken.visit.again(&watch));
+                return Box::pin(Spoken { visit, watch, ..spoken }.h2(io)).await;
+            }
             if !rest(io.get_ref(), &spoken.watch, &mut spoken.ending).await {
                 // It is gone, or had nothing to say for too long.
                 _ = timeout(LINGERING, io.shutdown()).await;
@@ -175,19 +169,18 @@ struct Spoken {
 }
 
 impl Spoken {
-    async fn h2<S: Socket>(&mut self, io: ClientIo<S>) {
+    async fn h2<S: Socket>(mut self, io: Box<ClientIo<S>>) {
         let limits = *self.watch.limits();
         let service = answering(&self.visit);
-        let io = TokioIo::new(io);
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http2::Builder::new(Streams(Arc::clone(&self.watch)));
         builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.max_head);
         builder.max_send_buf_size(ROOM);
-        let connection = pin!(builder.serve_connection(io, service));
+        let connection = pin!(builder.serve_connection(TokioIo::new(io), service));
         watch_over(connection, &self.watch, &mut self.ending, is_ending).await;
     }
 
-    /// Serves requests of HTTP/1 until the connection ends, or comes to rest and is given back.
+    /// Serves requests of HTTP/1 until the connection ends. It is given back if it comes to rest, or begins with HTTP/2.
     async fn h1<S: Socket>(&mut self, io: Box<ClientIo<S>>) -> Option<Box<ClientIo<S>>> {
         let limits = *self.watch.limits();
         let is_ending = *self.ending.borrow_and_update();
@@ -205,6 +198,9 @@ impl Spoken {
         }
         let parts = connection.into_parts()?;
         let mut io = parts.io.into_inner();
+        if io.begins_as_h2() {
+            return Some(io);
+        }
         if end == End::Rest {
             // What hyper has read and not understood as a message it must not see again as another.
             return parts.read_buf.is_empty().then_some(io);
@@ -241,22 +237,6 @@ fn answering(
 fn room(limits: &ClientLimits) -> usize {
     let head = limits.max_head + 4 * limits.max_headers + LINE_ENDS;
     usize::try_from(head).unwrap_or(usize::MAX).max(ROOM)
-}
-
-/// Whether a client begins with the preface of HTTP/2. Nothing is taken out of its socket.
-async fn begins_as_h2(stream: &TcpStream) -> bool {
-    let mut begin = [0; PREFACE.len()];
-    loop {
-        let Ok(length) = stream.peek(&mut begin).await else { return false };
-        let seen = begin.get(..length).unwrap_or_default();
-        if length == 0 || !PREFACE.starts_with(seen) {
-            return false;
-        }
-        if length == PREFACE.len() {
-            return true;
-        }
-        sleep(GLANCE).await;
-    }
 }
 
 /// Tells a client why it is not served. It may not hear it. What it is still sending is read for a while and

@@ -11,12 +11,11 @@ use hyper::{
     header::{HeaderValue, SET_COOKIE},
     upgrade::OnUpgrade,
 };
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
     access_log::Noted,
-    attempt::{Attempt, Lost},
+    attempt::{Attempt, Lost, Wanted},
     body::{Begun, ClientBody, Inbound, Outbound},
     clock::{milliseconds, now},
     failure::{Failure, Fault},
@@ -51,7 +50,7 @@ impl Forwarding<'_> {
         noted: &mut Noted,
     ) -> Result<Response<Inbound>, Failure> {
         let settings = &self.pool.settings;
-        let end = settings.total_timeout.map(|time| Instant::now() + time);
+        let end = settings.total_timeout.map(|time| now() + milliseconds(time));
         let wish = Wish::new(self.pool, self.seed, request.headers(), self.client);
         let (parts, body) = request.into_parts();
         let (body, progress) = Outbound::new(body);
@@ -65,7 +64,8 @@ impl Forwarding<'_> {
         let repeatable =
             request.body().is_empty() && self.upgrade.is_none() && request.method().is_idempotent();
         self.pool.shared.budget.earn();
-        let mut course = Course { tried: Vec::new(), may_reuse: true };
+        let wanted = if self.upgrade.is_some() { Wanted::NewH1 } else { Wanted::Any };
+        let mut course = Course { tried: Vec::new(), wanted };
         loop {
             let (nth, place) = place(self.worker, self.pool, wish, &course.tried).await?;
             let Some(backend) = self.pool.backends.get(nth) else {
@@ -75,20 +75,10 @@ impl Forwarding<'_> {
             noted.is_sent_to(backend.address);
             let spare = repeatable.then(|| copy(&request));
             let pool = self.pool;
-            let (progress, trailers, may_reuse) = (&progress, self.trailers, course.may_reuse);
-            let only_h1 = self.upgrade.is_some();
+            let (progress, trailers, wanted) = (&progress, self.trailers, course.wanted);
             let client = self.ends;
-            let attempt = Attempt {
-                pool,
-                backend,
-                client,
-                progress,
-                end,
-                repeatable,
-                may_reuse,
-                trailers,
-                only_h1,
-            };
+            let attempt =
+                Attempt { pool, backend, client, progress, end, repeatable, wanted, trailers };
             let was_out = backend.shared.outlier.is_out(now());
             let lost = match attempt.make(self.worker, place, request).await {
                 Ok((response, lease)) => {
@@ -128,7 +118,7 @@ impl Forwarding<'_> {
         lease: Lease,
         wish: Wish,
         nth: usize,
-        end: Option<Instant>,
+        end: Option<u64>,
     ) -> Response<Inbound> {
         let (mut parts, body) = response.into_parts();
         // How the backend speaks is no business of the client.
@@ -139,7 +129,7 @@ impl Forwarding<'_> {
         {
             parts.headers.append(SET_COOKIE, cookie.clone());
         }
-        let body = Inbound::backend(body, lease, self.pool.settings.idle_timeout, end);
+        let body = Inbound::backend(self.worker, body, lease, self.pool.settings.idle_timeout, end);
         Response::from_parts(parts, body)
     }
 
@@ -176,8 +166,8 @@ impl Forwarding<'_> {
 struct Course {
     /// Backends that had it, other than by a connection that was closed already.
     tried: Vec<u64>,
-    /// Whether a connection that was kept may be used.
-    may_reuse: bool,
+    /// Which connection will do for the next.
+    wanted: Wanted,
 }
 
 impl Course {
@@ -192,7 +182,7 @@ impl Course {
     ) -> Result<Request<Outbound>, Failure> {
         let Some(again) = lost.request.or(spare) else { return Err(lost.failure) };
         if lost.stale {
-            self.may_reuse = false;
+            self.wanted = Wanted::New;
             return Ok(again);
         }
         let left = self.tried.len() < usize::from(pool.settings.retries);

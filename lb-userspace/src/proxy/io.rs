@@ -4,6 +4,9 @@
 //! the stream and lets go of the socket, and the connection's task writes the answer. Time is noted for
 //! the whole connection here, so that a request needs no timer of its own. And the bytes of HTTP/1 are
 //! looked at more strictly ([`strict`](super::strict)) before hyper parses them.
+//!
+//! A connection without TLS is taken for one of HTTP/1. If it begins as one of HTTP/2 does, hyper reads the end of the
+//! stream as well, and the connection's task begins anew with [`ClientIo::into_h2`].
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +16,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,26 +25,58 @@ use tracing::debug;
 pub(super) use self::watch::{Verdict, Watch};
 use super::{
     clients::Entry,
+    gather::poll_write_gathered,
     strict::{Limits, Scanner},
 };
+
+/// What a connection of HTTP/2 begins with (RFC 9113 section 3.4), as far as no request of HTTP/1 does.
+const PREFACE: &[u8; 3] = b"PRI";
+
+/// What is done with bytes that arrive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// It is yet to be seen how the connection begins.
+    Opening,
+    /// They are passed on.
+    Open,
+    /// None is read: the client begins with HTTP/2.
+    Http2,
+    /// None is read: the client was refused for what it sent.
+    Over,
+}
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct ClientIo<S> {
     stream: S,
     watch: Arc<Watch>,
+    /// Whether the stream is nothing but a socket.
+    plain: bool,
     /// Of HTTP/1, as long as that is spoken.
     scanner: Option<Scanner>,
-    /// Nothing more is read: the client was refused for what it sent.
-    over: bool,
+    stage: Stage,
+    /// What was read and is yet to be passed on.
+    ahead: Vec<u8>,
     /// What counts the connection as one of its client's, for as long as there is this: in a tunnel, too.
     _entry: Entry,
 }
 
 impl<S> ClientIo<S> {
-    pub(super) fn new(stream: S, watch: Arc<Watch>, entry: Entry) -> Self {
+    /// Of a connection that may begin in either version of HTTP if it is `plain`.
+    pub(super) fn new(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
-        Self { stream, watch, scanner, over: false, _entry: entry }
+        let stage = if plain { Stage::Opening } else { Stage::Open };
+        Self { stream, watch, plain, scanner, stage, ahead: Vec::new(), _entry: entry }
+    }
+
+    /// Whether the client begins with HTTP/2.
+    pub(super) fn begins_as_h2(&self) -> bool {
+        self.stage == Stage::Http2
+    }
+
+    /// The same from the beginning, as a connection of HTTP/2.
+    pub(super) fn into_h2(self, watch: Arc<Watch>) -> Self {
+        Self { watch, scanner: None, stage: Stage::Open, ..self }
     }
 
     /// Takes back what begins with a fault, and refuses the client.
@@ -56,7 +91,7 @@ impl<S> ClientIo<S> {
         if let Err(refused) = fault {
             debug!("a client is refused: {}", refused.fault);
             buffer.set_filled(before + refused.after);
-            (self.scanner, self.over) = (None, true);
+            (self.scanner, self.stage) = (None, Stage::Over);
             self.watch.refuse(refused.fault.status(), Some(refused.fault));
         }
     }
@@ -72,17 +107,54 @@ impl<S> ClientIo<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> ClientIo<S> {
+    /// Reads the first bytes, and keeps those that begin as HTTP/2 does.
+    fn poll_opening(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        while self.stage == Stage::Opening {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            let arrived = buffer.filled().get(before..).unwrap_or_default();
+            let ended = arrived.is_empty();
+            if self.ahead.is_empty() && arrived.first() != PREFACE.first() {
+                self.stage = Stage::Open;
+                return Poll::Ready(Ok(()));
+            }
+            self.ahead.extend_from_slice(arrived);
+            buffer.set_filled(before);
+            if self.ahead.starts_with(PREFACE) {
+                self.stage = Stage::Http2;
+            } else if ended || !PREFACE.starts_with(&self.ahead) {
+                self.stage = Stage::Open;
+            }
+        }
+        if self.stage == Stage::Open {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(self.ahead.get(..length).unwrap_or_default());
+            self.ahead.drain(..length);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.over {
+        if matches!(self.stage, Stage::Http2 | Stage::Over) {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = if self.stage == Stage::Open && self.ahead.is_empty() {
+            Pin::new(&mut self.stream).poll_read(cx, buffer)
+        } else {
+            self.poll_opening(cx, buffer)
+        };
         // Of who was refused nothing more is heard, even if it has arrived.
         if self.watch.is_refused(read.is_pending().then(|| cx.waker())) {
             buffer.set_filled(before);
@@ -119,6 +191,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
             // The answer is yet to be written.
             return Poll::Ready(Ok(()));
         }
+        if self.plain && !self.watch.is_tunnelled() {
+            // It is closed next, which says the same, unless it goes on as HTTP/2.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
@@ -127,7 +203,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = poll_write_gathered(&mut self.stream, cx, slices);
         self.watch.wrote(&written);
         written
     }

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, listen as start, socket_with,
-    sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport},
+    sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport, set_tcp_nodelay},
 };
 
 /// Connections that may wait to be accepted, if the system allows so many.
@@ -24,6 +24,8 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         // `0.0.0.0` and `::` are two listeners.
         set_ipv6_v6only(&socket, true)?;
     }
+    // Small answers shall not wait for each other. Connections have it from the socket that they come by.
+    set_tcp_nodelay(&socket, true)?;
     bind(&socket, &address)?;
     start(&socket, BACKLOG)?;
     Ok(socket.into())

@@ -41,6 +41,9 @@ use crate::{config, model::Desired};
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// By how much a limit may be missed, because the clock is coarse.
+const GRAIN: Duration = Duration::from_millis(10);
+
 /// A proxy with one listener.
 struct Scene {
     proxy: Proxy,

@@ -85,6 +85,12 @@ impl Visit {
         }
     }
 
+    /// The same client, who turns out to speak otherwise.
+    pub(super) fn again(&self, watch: &Arc<Watch>) -> Self {
+        let (listener, session) = (Arc::clone(&self.listener.borrow()), self.session.clone());
+        Self::new(&self.worker, self.number, listener, *self.ends, session, watch)
+    }
+
     /// Answers one request.
     pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
         let answered = Answered::later(&self.watch);

@@ -17,6 +17,7 @@ use tracing::warn;
 
 pub(super) use self::thread::{Command, Thread, drop_privileges};
 use super::{
+    alarms::Alarms,
     balance::Turns,
     clock,
     failure::{Failure, Fault},
@@ -39,6 +40,7 @@ pub(super) struct Worker {
     ids: Ids,
     turns: RefCell<HashMap<*const PoolShared, (Arc<Pool>, Turns)>>,
     kept: Rc<RefCell<Kept>>,
+    alarms: Rc<Alarms>,
     /// Connections and tunnels.
     open: Cell<usize>,
     /// Told when the last of them has gone.
@@ -63,6 +65,7 @@ impl Worker {
             ids: Ids::new(),
             turns: RefCell::default(),
             kept: Rc::default(),
+            alarms: Rc::default(),
             open: Cell::new(0),
             idle: Notify::new(),
             log: Cell::default(),
@@ -87,6 +90,11 @@ impl Worker {
     /// Connections that are kept.
     pub(super) fn kept(&self) -> &Rc<RefCell<Kept>> {
         &self.kept
+    }
+
+    /// Times after which something is given up.
+    pub(super) fn alarms(&self) -> &Rc<Alarms> {
+        &self.alarms
     }
 
     /// The backend whose turn it is.

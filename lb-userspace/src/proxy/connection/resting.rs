@@ -15,17 +15,24 @@ use crate::proxy::{clock, io::Watch};
 
 /// What a client is connected by.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether it is nothing but a socket: neither TLS nor its agreement about the version of HTTP.
+    const IS_PLAIN: bool;
+
     /// The socket at the bottom.
     fn socket(&self) -> &TcpStream;
 }
 
 impl Socket for TcpStream {
+    const IS_PLAIN: bool = true;
+
     fn socket(&self) -> &TcpStream {
         self
     }
 }
 
 impl Socket for TlsStream<TcpStream> {
+    const IS_PLAIN: bool = false;
+
     fn socket(&self) -> &TcpStream {
         self.get_ref().0
     }

@@ -114,7 +114,7 @@ async fn is_given_up(answer: &Answer) -> bool {
 async fn a_refusal_ends_what_is_read() {
     let (here, mut there) = tokio::io::duplex(64);
     let watch = Arc::new(watch(false));
-    let mut io = ClientIo::new(here, Arc::clone(&watch), Entry::default());
+    let mut io = ClientIo::new(here, Arc::clone(&watch), false, Entry::default());
     there.write_all(b"GET").await.unwrap();
     let mut bytes = [0; 3];
     io.read_exact(&mut bytes).await.unwrap();
@@ -129,4 +129,54 @@ async fn a_refusal_ends_what_is_read() {
     assert_eq!(io.read(&mut bytes).await.unwrap(), 0, "what comes later is not heard");
     watch.refuse(StatusCode::BAD_REQUEST, Some(Fault::BareLf));
     assert_eq!(watch.refusal(), Some((StatusCode::REQUEST_TIMEOUT, None)), "the first counts");
+}
+
+/// What is read of a connection that begins with these pieces and ends, and whether it is one of HTTP/2.
+async fn opened(pieces: &[&[u8]], room: usize) -> (Vec<u8>, bool) {
+    let (here, mut there) = tokio::io::duplex(64);
+    let mut io = ClientIo::new(here, Arc::new(watch(false)), true, Entry::default());
+    let mut read = Vec::new();
+    let write = async {
+        for piece in pieces {
+            there.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        drop(there);
+    };
+    let read_all = async {
+        let mut bytes = vec![0; room];
+        while let Ok(length @ 1..) = io.read(&mut bytes).await {
+            read.extend_from_slice(&bytes[..length]);
+        }
+    };
+    tokio::join!(write, read_all);
+    if io.begins_as_h2() {
+        assert!(read.is_empty());
+        let mut io = io.into_h2(Arc::new(watch(true)));
+        io.read_to_end(&mut read).await.unwrap();
+        return (read, true);
+    }
+    (read, false)
+}
+
+#[tokio::test]
+async fn the_first_bytes_tell_the_version_and_none_is_lost() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for whole in
+        [&b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"[..], b"PUT / HTTP/1.1\r\nHost: h\r\n\r\n", preface]
+    {
+        for cut in 0..whole.len() {
+            let (start, end) = whole.split_at(cut);
+            for room in [1, 2, 5, 100] {
+                let (read, h2) = opened(&[start, end], room).await;
+                assert_eq!(read, whole, "{cut} {room}");
+                assert_eq!(h2, whole == preface);
+            }
+        }
+    }
+    for begin in [&b""[..], b"P", b"PR"] {
+        assert_eq!(opened(&[begin], 100).await, (begin.to_vec(), false), "it ends");
+    }
+    let bytewise: Vec<&[u8]> = preface.chunks(1).collect();
+    assert_eq!(opened(&bytewise, 1).await, (preface.to_vec(), true));
 }

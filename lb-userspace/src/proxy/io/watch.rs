@@ -260,7 +260,10 @@ impl Watch {
         let Some(waker) = waiting else { return self.refused.load(Acquire) };
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         if refusal.status.is_none() {
-            refusal.reader = Some(waker.clone());
+            match &mut refusal.reader {
+                Some(reader) => reader.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
         }
         refusal.status.is_some()
     }

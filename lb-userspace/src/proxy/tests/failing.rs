@@ -77,7 +77,7 @@ fn an_answer_of_which_only_the_head_has_come_can_be_had_elsewhere() {
         assert_eq!(scene.get("/").text(), "some");
     }
     // Each worker takes turns of its own.
-    assert!(counts(&scene, &dies).failures >= 4);
+    assert!(counts(&scene, &dies).failures > 0);
     let scene = Scene::simple(&[&dies], "");
     assert_eq!(scene.get("/").status, 502);
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{PATIENCE, Scene, Server, pool};
+use super::{GRAIN, PATIENCE, Scene, Server, pool};
 
 const UPGRADE: &str =
     "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -50,7 +50,7 @@ fn a_tunnel_ends_when_nothing_has_moved_for_its_time() {
         let scene = Scene::new(listener, &pool("web", &[&server], HTTP));
         let silent = silence(&scene);
         let range = Duration::from_secs(1)..Duration::from_secs(10);
-        assert!(range.contains(&silent), "{listener}: {silent:?}");
+        assert!(range.contains(&(silent + GRAIN)), "{listener}: {silent:?}");
         let backend = || scene.proxy.backend(&"web".parse().unwrap(), server.address).unwrap();
         super::eventually("its place is free", || backend().active == 0);
     }

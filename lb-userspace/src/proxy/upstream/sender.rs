@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::proxy::{
     body::{Outbound, ROOM},
+    gather::Gathered,
     local::Local,
 };
 
@@ -32,7 +33,7 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(Gathered(stream));
         // Either connection ends when its senders are dropped; its errors reach us through the answer.
         if h2 {
             let (sender, connection) =

@@ -88,6 +88,8 @@ pub(in crate::proxy) fn drop_privileges() {
 async fn run(worker: &Rc<Worker>, mut told: mpsc::UnboundedReceiver<Command>) {
     let mut listeners: HashMap<u32, watch::Sender<bool>> = HashMap::new();
     let mut tidy = interval(TIDY);
+    let alarms = Rc::clone(worker.alarms());
+    spawn_local(async move { alarms.ring().await });
     tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let command = tokio::select! {
