@@ -22,7 +22,6 @@ use super::{
 use crate::proxy_protocol::Ends;
 
 /// What is sent, and until when.
-#[expect(clippy::struct_excessive_bools, reason = "each is about something else")]
 pub(super) struct Attempt<'a> {
     pub(super) pool: &'a Pool,
     pub(super) backend: &'a Backend,

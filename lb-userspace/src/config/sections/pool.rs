@@ -18,7 +18,7 @@ use crate::{
         field::{Field, describe},
         findings::Findings,
         reader::Section,
-        vocabulary::{BACKEND, HEALTH, layer7::HTTP},
+        vocabulary::{BACKEND, HEALTH, upstream::HTTP},
     },
     model::{
         Backend, BackendState, Pool, Weight,

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use crate::{
     config::{
         findings::Findings, reader::Section, sections::daemon::absolute_path,
-        vocabulary::layer7::HTTP_TLS,
+        vocabulary::upstream::HTTP_TLS,
     },
     model::{
         Upstream,

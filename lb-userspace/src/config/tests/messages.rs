@@ -59,7 +59,7 @@ fn every_refused_key_is_explained_once() {
         ("service", &vocabulary::SERVICE),
         ("listener", &vocabulary::layer7::LISTENER),
         ("route", &vocabulary::layer7::ROUTE),
-        ("http", &vocabulary::layer7::HTTP),
+        ("http", &vocabulary::upstream::HTTP),
         ("", &vocabulary::FILE),
     ];
     for (section, words) in sections {
