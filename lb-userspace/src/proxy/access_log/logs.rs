@@ -9,7 +9,10 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::warn;
 
 use super::{Line, Logging, combined, json, queue::Queue, writer::Writer};
@@ -53,6 +56,15 @@ impl Log {
             LogFormat::Combined => combined::write(out, line, &self.zone),
             LogFormat::Json => json::write(out, line),
         });
+    }
+
+    /// Has the writer go on with the same target opened anew, and says when it does. There is nothing to open of
+    /// standard output.
+    fn reopen(&self, to: &LogTarget) -> Result<Option<oneshot::Receiver<()>>, LogError> {
+        if *to == LogTarget::Stdout {
+            return Ok(None);
+        }
+        Ok(Some(self.queue.switch(Sink::open(to)?)))
     }
 
     fn counts(&self) -> LogCounts {
@@ -120,11 +132,24 @@ impl Logs {
         Ok(Log { queue, zone: TimeZone::system() })
     }
 
-    /// Opens every log anew. Says of each what it is, and why it could not be; then it goes on as it was.
+    /// Opens every log anew. Says of each whether that is done, or why it goes on as it was. A writer that hangs holds
+    /// up the others no longer than it may.
     pub(in crate::proxy) async fn reopen(all: &AllLogs) -> Vec<(LogTarget, Result<(), String>)> {
+        let end = Instant::now() + PATIENCE;
+        let begun: Vec<_> = all.iter().map(|(to, log)| (to, log.reopen(to))).collect();
         let mut done = Vec::new();
-        for (to, log) in all {
-            done.push((to.clone(), reopen(to, log).await));
+        for (to, switching) in begun {
+            let result = match switching {
+                Err(error) => Err(error.to_string()),
+                Ok(None) => Ok(()),
+                Ok(Some(told)) => timeout_at(end, told).await.map(|_| ()).map_err(|_| {
+                    format!(
+                        "what is written at present does not come to its end within {} s; see its disk, or who reads it",
+                        PATIENCE.as_secs()
+                    )
+                }),
+            };
+            done.push((to.clone(), result));
         }
         done
     }
@@ -142,20 +167,6 @@ impl Logs {
         if timeout(PATIENCE, all_ended).await.is_err() {
             warn!("access logs could not be written to their end within {} s", PATIENCE.as_secs());
         }
-    }
-}
-
-async fn reopen(to: &LogTarget, log: &Log) -> Result<(), String> {
-    if *to == LogTarget::Stdout {
-        return Ok(());
-    }
-    let sink = Sink::open(to).map_err(|error: LogError| error.to_string())?;
-    match timeout(PATIENCE, log.queue.switch(sink)).await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!(
-            "access log {to} has been opened anew, but what was written before is not done after {} s; see its disk",
-            PATIENCE.as_secs()
-        )),
     }
 }
 
