@@ -70,10 +70,10 @@ impl Compressing {
         put_vary(&mut parts.headers);
         let long_enough =
             !body.is_end_stream() && body.size_hint().upper().is_none_or(|it| it >= LEAST);
-        let Some(coding) = self.coding.filter(|_| long_enough) else {
-            return Response::from_parts(parts, body);
-        };
-        let encoder = Encoder::new(coding);
+        // An encoder that cannot be made for want of memory is no reason to give nothing.
+        let encoder = self.coding.filter(|_| long_enough);
+        let encoder = encoder.and_then(|coding| Some((coding, Encoder::new(coding).ok()?)));
+        let Some((coding, encoder)) = encoder else { return Response::from_parts(parts, body) };
         put_coding(&mut parts.headers, coding);
         Response::from_parts(parts, Inbound::Compressed(Box::new(Compressed::new(body, encoder))))
     }

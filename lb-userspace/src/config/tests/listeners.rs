@@ -212,10 +212,12 @@ fn compression() {
     let desired = good(&text);
     let codings = &desired.listeners.values().next().unwrap().compression;
     assert_eq!(codings, &[Coding::Brotli, Coding::Gzip]);
-    refused(&of("true"), &["11: ", "must be an array", "[\"br\", \"gzip\"]"]);
+    refused(&of("true"), &["11: ", "must be an array", "[\"zstd\", \"br\", \"gzip\"]"]);
     refused(&of("[]"), &["11: ", "`compression` is empty"]);
-    refused(&of("[\"zstd\"]"), &["11: ", "not in this version yet", "use one of: br, gzip"]);
-    refused(&of("[\"gzip\", \"brotli\"]"), &["11: ", "`brotli` is not", "use one of: br, gzip"]);
+    refused(
+        &of("[\"gzip\", \"brotli\"]"),
+        &["11: ", "`brotli` is not", "use one of: zstd, br, gzip"],
+    );
     refused(&of("[\"gzip\", \"br\", \"gzip\"]"), &["11: ", "`gzip` stands twice"]);
     refused("pool = \"web\"\ngzip = true", &["11: ", "nginx's word"]);
     let tcp = "protocol = \"tcp\"\npool = \"web\"\ncompression = [\"gzip\"]";

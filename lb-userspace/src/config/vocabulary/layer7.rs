@@ -33,7 +33,7 @@ pub(in crate::config) const LISTENER: Vocabulary = Vocabulary {
         word("route", "[[listener.route]]"),
         word("tls", "[listener.tls]"),
         word("client", "[listener.client]"),
-        word("compression", "compression = [\"br\", \"gzip\"]"),
+        word("compression", "compression = [\"zstd\", \"br\", \"gzip\"]"),
         word("error-pages", "error-pages = { 502 = \"/etc/shunt/502.html\" }"),
         word("access-log", "access-log = \"/var/log/shunt/access.log\""),
         word("proxy-protocol", "proxy-protocol = true"),

@@ -33,6 +33,7 @@ pub(super) fn best(offered: &[Coding], request: &HeaderMap) -> Option<Coding> {
 /// What a client says of each coding, if it says anything.
 #[derive(Debug, Default)]
 struct Weights {
+    zstd: Option<u16>,
     brotli: Option<u16>,
     gzip: Option<u16>,
     identity: Option<u16>,
@@ -43,6 +44,7 @@ struct Weights {
 impl Weights {
     fn of(&self, coding: Coding) -> u16 {
         let said = match coding {
+            Coding::Zstd => self.zstd,
             Coding::Brotli => self.brotli,
             Coding::Gzip => self.gzip,
         };
@@ -59,6 +61,7 @@ impl Weights {
         };
         let (Some(weight), None) = (weight, parts.next()) else { return };
         let place = match &*coding.to_ascii_lowercase() {
+            "zstd" => &mut self.zstd,
             "br" => &mut self.brotli,
             // RFC 9110 section 8.4.1.3.
             "gzip" | "x-gzip" => &mut self.gzip,

@@ -8,7 +8,7 @@ use std::{
 use super::{Answer, Client, PATIENCE, Scene, Server, eventually, pool};
 use crate::model::listener::Coding;
 
-const ON: &str = "compression = [\"br\", \"gzip\"]\npool = \"web\"";
+const ON: &str = "compression = [\"zstd\", \"br\", \"gzip\"]\npool = \"web\"";
 
 /// A text that is not all the same.
 fn text(lines: usize) -> String {
@@ -23,6 +23,7 @@ fn ask(client: &mut Client, method: &str, path: &str, more: &str) -> Answer {
 fn decoded(coding: Coding, bytes: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     match coding {
+        Coding::Zstd => zstd::stream::copy_decode(bytes, &mut all).map(|()| 0),
         Coding::Gzip => flate2::read::GzDecoder::new(bytes).read_to_end(&mut all),
         Coding::Brotli => brotli::Decompressor::new(bytes, 4096).read_to_end(&mut all),
     }
@@ -49,7 +50,7 @@ fn each_coding_gives_the_same_bytes() {
     });
     let scene = Scene::new(ON, &pool("web", &[&server], ""));
     let mut client = scene.connect();
-    for coding in [Coding::Brotli, Coding::Gzip] {
+    for coding in [Coding::Zstd, Coding::Brotli, Coding::Gzip] {
         for path in ["/length", "/chunks"] {
             let accept = format!("Accept-Encoding: {}\r\n", coding.name());
             let answer = ask(&mut client, "GET", path, &accept);
@@ -131,7 +132,7 @@ fn events_arrive_when_they_happen() {
         asked.raw("0\r\n\r\n")
     });
     let scene = Scene::new(ON, &pool("web", &[&server], ""));
-    for coding in [Coding::Brotli, Coding::Gzip] {
+    for coding in [Coding::Zstd, Coding::Brotli, Coding::Gzip] {
         let mut client = scene.connect();
         let name = coding.name();
         client.send(format!("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {name}\r\n\r\n"));
@@ -193,6 +194,7 @@ impl Decoding {
         let out = Out::default();
         let to = out.clone();
         let writer: Box<dyn Write> = match coding {
+            Coding::Zstd => Box::new(zstd::stream::write::Decoder::new(to).unwrap()),
             Coding::Gzip => Box::new(flate2::write::GzDecoder::new(to)),
             Coding::Brotli => Box::new(brotli::DecompressorWriter::new(to, 1 << 20)),
         };

@@ -6,7 +6,8 @@ use crate::{
     model::{ListenerProtocol, listener::Coding},
 };
 
-const CODINGS: [(&str, Coding); 2] = [("br", Coding::Brotli), ("gzip", Coding::Gzip)];
+const CODINGS: [(&str, Coding); 3] =
+    [("zstd", Coding::Zstd), ("br", Coding::Brotli), ("gzip", Coding::Gzip)];
 
 /// Codings in the order in which they are preferred; none unless they are given.
 pub(super) fn read(
@@ -30,7 +31,7 @@ pub(super) fn read(
     let mut all_right = true;
     for value in given {
         let one = Field { key: "compression", value, example: field.example };
-        match one.choice(&CODINGS, &["zstd"], findings) {
+        match one.choice(&CODINGS, &[], findings) {
             Some(coding) if codings.contains(&coding) => {
                 let message = format!("`{}` stands twice; remove one", coding.name());
                 findings.add(one.offset(), &message);

@@ -14,7 +14,7 @@ use super::{
 
 /// Where the backend serves files.
 const FILES: u16 = 8010;
-const CODINGS: [&str; 2] = ["br", "gzip"];
+const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 /// Exit code of curl when its time is over.
 const TOO_LATE: i32 = 28;
 
@@ -41,7 +41,7 @@ fn compression(family: Family) {
 
 #[expect(clippy::unnecessary_wraps, reason = "what makes configurations may fail")]
 fn config(network: &Network, site: &Site) -> Result<String> {
-    let more = "compression = [\"br\", \"gzip\"]\npool = \"files\"";
+    let more = "compression = [\"zstd\", \"br\", \"gzip\"]\npool = \"files\"";
     let listeners = site.listener("edge", HTTP, more) + &site.https("tls", HTTPS, more);
     Ok(pool(network, "files", FILES, &[], "") + &listeners)
 }
@@ -116,7 +116,7 @@ fn every_coding_decodes_to_the_same(scene: &Scene, site: &Site, text: &str) -> R
         }
         // curl accepts all of them alike.
         let answer = accepting(scene, site, port, "/text.html", &[flag])?;
-        ensure!(coding(&answer) == ["br"] && answer.body == text, "{flag}: {}", answer.head);
+        ensure!(coding(&answer) == ["zstd"] && answer.body == text, "{flag}: {}", answer.head);
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ fn what_should_not_be_coded_is_not(scene: &Scene, site: &Site, text: &str) -> Re
     let part = text.get(10..30).unwrap_or_default();
     for (path, words, body) in [
         ("/text.html", &["-H", "Accept-Encoding: identity"][..], text),
-        ("/text.html", &["-H", "Accept-Encoding: br;q=0, gzip;q=0, *"], text),
+        ("/text.html", &["-H", "Accept-Encoding: zstd;q=0, br;q=0, gzip;q=0, *"], text),
         ("/text.html", &["-H", "Accept-Encoding: gzip;q=0.5, identity"], text),
         ("/text.html", &["-H", "Accept-Encoding;"], text),
         ("/text.html", &["-H", "Cache-Control: no-transform"], text),
