@@ -37,11 +37,11 @@ use super::{
     pages::Pages,
     snapshot::Listener,
     stream,
-    strict::Fault,
+    strict::Refused,
     visit::Visit,
     worker::Worker,
 };
-use crate::{model::listener::ClientLimits, page::Page, proxy_protocol::Ends};
+use crate::{model::listener::ClientLimits, proxy_protocol::Ends};
 
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
@@ -205,20 +205,34 @@ impl Spoken {
             // What hyper has read and not understood as a message it must not see again as another.
             return parts.read_buf.is_empty().then_some(io);
         }
-        if let Some((status, fault)) = self.watch.refusal() {
-            self.note_refusal(status, fault);
-            refuse(io.get_mut(), status, self.pages.get(status)).await;
+        if let Some((status, refused)) = self.watch.refusal() {
+            let answer = match refused {
+                // The request was made, and is answered as such.
+                Some(Refused { of_body: true, .. }) => Vec::new(),
+                refused => self.refusal(status, refused),
+            };
+            part(io.get_mut(), &answer).await;
         }
         None
     }
 
-    /// Of a request that was under way a line is written in any case.
-    fn note_refusal(&self, status: StatusCode, fault: Option<Fault>) {
-        match fault {
+    /// The answer to who is refused before there is a request; a line of the log says so, too.
+    fn refusal(&self, status: StatusCode, refused: Option<Refused>) -> Vec<u8> {
+        match refused {
             None => self.visit.refused(status, &"the head of a request took too long"),
-            Some(fault) if !fault.is_of_body() => self.visit.refused(status, &fault),
-            Some(_) => {}
+            Some(refused) => self.visit.refused(status, &refused.fault),
         }
+        let reason = status.canonical_reason().unwrap_or_default();
+        let code = status.as_u16();
+        let (kind, body) = match self.pages.get(status) {
+            Some(page) => (page.content_type.to_str().unwrap_or_default(), page.body.clone()),
+            None => ("text/plain; charset=utf-8", format!("{code} {reason}\n").into()),
+        };
+        let head = format!(
+            "HTTP/1.1 {code} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), &body].concat()
     }
 }
 
@@ -239,26 +253,12 @@ fn room(limits: &ClientLimits) -> usize {
     usize::try_from(head).unwrap_or(usize::MAX).max(ROOM)
 }
 
-/// Tells a client why it is not served. It may not hear it. What it is still sending is read for a while and
+/// The last words to a client that is refused. It may not hear them. What it is still sending is read for a while and
 /// thrown away: a socket that is closed with unread bytes resets the connection, and the answer with it
 /// (RFC 9112 section 9.6).
-async fn refuse(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    status: StatusCode,
-    page: Option<&Page>,
-) {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let code = status.as_u16();
-    let (kind, body) = match page {
-        Some(page) => (page.content_type.to_str().unwrap_or_default(), page.body.clone()),
-        None => ("text/plain; charset=utf-8", format!("{code} {reason}\n").into()),
-    };
-    let head = format!(
-        "HTTP/1.1 {code} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
     let told = async {
-        stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+        stream.write_all(words).await?;
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGERING_BYTES), &mut tokio::io::sink()).await
     };

@@ -92,7 +92,7 @@ impl<S> ClientIo<S> {
             debug!("a client is refused: {}", refused.fault);
             buffer.set_filled(before + refused.after);
             (self.scanner, self.stage) = (None, Stage::Over);
-            self.watch.refuse(refused.fault.status(), Some(refused.fault));
+            self.watch.refuse(refused.fault.status(), Some(refused));
         }
     }
 

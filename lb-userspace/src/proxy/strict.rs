@@ -62,6 +62,8 @@ pub(super) struct Refused {
     pub(super) after: usize,
     /// What is wrong.
     pub(super) fault: Fault,
+    /// Whether it is in the body of a request whose head was all right.
+    pub(super) of_body: bool,
 }
 
 /// Follows the messages of a connection.
@@ -114,9 +116,10 @@ impl Scanner {
                 Ok(Step::Took(taken)) => at += taken,
                 Ok(Step::Partial) => return Ok(()),
                 Err(fault) => {
+                    let of_body = matches!(self.state, State::Body(_));
                     self.state = State::Refused;
                     self.partial = Vec::new();
-                    return Err(Refused { after: at, fault });
+                    return Err(Refused { after: at, fault, of_body });
                 }
             }
         }

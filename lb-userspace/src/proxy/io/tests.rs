@@ -9,7 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{ClientIo, Verdict, Watch};
 use crate::{
     model::listener::ClientLimits,
-    proxy::{answers::Answer, clients::Entry, clock::now, strict::Fault},
+    proxy::{
+        answers::Answer,
+        clients::Entry,
+        clock::now,
+        strict::{Fault, Refused},
+    },
 };
 
 const HEAD: Duration = Duration::from_secs(30);
@@ -127,7 +132,10 @@ async fn a_refusal_ends_what_is_read() {
     assert_eq!(watch.refusal(), Some((StatusCode::REQUEST_TIMEOUT, None)));
     there.write_all(b" / HTTP/1.1").await.unwrap();
     assert_eq!(io.read(&mut bytes).await.unwrap(), 0, "what comes later is not heard");
-    watch.refuse(StatusCode::BAD_REQUEST, Some(Fault::BareLf));
+    watch.refuse(
+        StatusCode::BAD_REQUEST,
+        Some(Refused { after: 0, fault: Fault::BareLf, of_body: false }),
+    );
     assert_eq!(watch.refusal(), Some((StatusCode::REQUEST_TIMEOUT, None)), "the first counts");
 }
 

@@ -23,7 +23,7 @@ use crate::{
     proxy::{
         answers::{Answer, Answers},
         clock::{milliseconds, now},
-        strict::Fault,
+        strict::Refused,
     },
 };
 
@@ -88,7 +88,7 @@ pub(in crate::proxy) struct Watch {
 struct Refusal {
     status: Option<StatusCode>,
     /// What is wrong with what the client sent; nothing if it took too long.
-    fault: Option<Fault>,
+    refused: Option<Refused>,
     /// Who waits for bytes that will not come.
     reader: Option<Waker>,
 }
@@ -219,10 +219,10 @@ impl Watch {
     }
 
     /// Ends what is read, and leaves the status that the client is told.
-    pub(in crate::proxy) fn refuse(&self, status: StatusCode, fault: Option<Fault>) {
+    pub(in crate::proxy) fn refuse(&self, status: StatusCode, refused: Option<Refused>) {
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         if refusal.status.is_none() {
-            (refusal.status, refusal.fault) = (Some(status), fault);
+            (refusal.status, refusal.refused) = (Some(status), refused);
         }
         self.refused.store(true, Release);
         if let Some(reader) = refusal.reader.take() {
@@ -231,9 +231,9 @@ impl Watch {
     }
 
     /// The status that the client is to be told, if it was refused, and what is wrong with what it sent.
-    pub(in crate::proxy) fn refusal(&self) -> Option<(StatusCode, Option<Fault>)> {
+    pub(in crate::proxy) fn refusal(&self) -> Option<(StatusCode, Option<Refused>)> {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((refusal.status?, refusal.fault))
+        Some((refusal.status?, refusal.refused))
     }
 
     /// Notes bytes that have arrived.

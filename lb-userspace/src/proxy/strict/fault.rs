@@ -121,18 +121,6 @@ pub(in crate::proxy) enum Fault {
 }
 
 impl Fault {
-    /// Whether it is in the body of a message whose head was right.
-    pub(in crate::proxy) const fn is_of_body(self) -> bool {
-        matches!(
-            self,
-            Self::ChunkSize
-                | Self::ChunkExtension
-                | Self::ChunkEnd
-                | Self::Trailer
-                | Self::LongChunkLine
-        )
-    }
-
     /// Status code of the answer (RFC 9110 section 15, RFC 6585 section 5).
     pub(in crate::proxy) const fn status(self) -> StatusCode {
         match self {

@@ -106,7 +106,7 @@ fn nothing_follows_a_refusal() {
     let refused = scanner.scan(b"GET /\n").expect_err("LF alone");
     assert_eq!(refused.fault, Fault::BareLf);
     let after = scanner.scan(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect_err("it was refused");
-    assert_eq!(after, Refused { after: 0, fault: Fault::AfterRefusal });
+    assert_eq!(after, Refused { after: 0, fault: Fault::AfterRefusal, of_body: false });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Requests that are refused before they go anywhere.
 
+use std::io::Read;
+
 use super::{Scene, Server};
 use crate::proxy::strict::tests::corpus;
 
@@ -31,6 +33,29 @@ fn what_is_no_proper_request_goes_nowhere() {
     let answer = scene.ask("GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(answer.status, 200);
     assert!(server.last().starts_with("GET /x HTTP/1.1\r\n"), "{}", server.last());
+}
+
+/// What is wrong with a body is found when its head has been passed on: there is one request, and one answer.
+#[test]
+fn a_request_with_a_bad_body_is_answered_once() {
+    let server = Server::named("a");
+    let scene = Scene::simple(&[&server], "");
+    let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long = format!("0\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+    for body in ["3\r\nabc\r\nZZ\r\n", "3\r\nabcXX", "0\r\nx : y\r\n\r\n", "0\nx", &long] {
+        // At once, and after the request has begun.
+        for pieces in [vec![chunked.to_owned() + body], vec![chunked.to_owned(), body.to_owned()]] {
+            let mut client = scene.connect();
+            for piece in &pieces {
+                client.send(piece);
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            let mut heard = String::new();
+            client.stream.read_to_string(&mut heard).unwrap();
+            assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{body:?}: {heard}");
+            assert!(heard.starts_with("HTTP/1.1 400 "), "{body:?}: {heard}");
+        }
+    }
 }
 
 /// Whatever two parsers could read differently never reaches a backend.
