@@ -22,12 +22,19 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// As many headers are put into a request as a rule: `Via`, and who asks.
+const OURS: usize = 5;
+
 /// What a message cannot do without, whatever `Connection` lists.
 const NOT_BY_NAME: [HeaderName; 1] = [HOST];
 
 /// Removes what is for the next hop only (RFC 9110 section 7.6.1). Returns the protocols to change to,
 /// if the message asks for a change.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    // To look at the names that there are costs less than to look for each that there mostly is not.
+    if !headers.keys().any(is_of_the_hop) {
+        return None;
+    }
     let upgrade = headers.remove(UPGRADE);
     let mut asks = false;
     if headers.contains_key(CONNECTION) {
@@ -47,6 +54,19 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         headers.remove(name);
     }
     upgrade.filter(|_| asks)
+}
+
+fn is_of_the_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+            | "te"
+            | "transfer-encoding"
+    )
 }
 
 /// The protocols of an `Upgrade` that are not HTTP or TLS again. To change to those behind a proxy would be to
@@ -98,6 +118,8 @@ pub(super) fn put_upgrade(headers: &mut HeaderMap, protocols: HeaderValue) {
 
 /// Prepares the headers of a request for a backend.
 pub(super) fn pass_on(headers: &mut HeaderMap) {
+    // A map grows by indexing all of itself anew: once is enough.
+    headers.reserve(OURS);
     headers.remove(EXPECT);
     headers.append(VIA, VIA_US);
 }

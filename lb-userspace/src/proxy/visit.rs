@@ -143,7 +143,9 @@ impl Visit {
 
     fn listener(&self) -> Arc<Listener> {
         let snapshot = self.worker.snapshot();
-        if let Some(present) = snapshot.listener(self.number) {
+        if let Some(present) = snapshot.listener(self.number)
+            && !Arc::ptr_eq(present, &self.listener.borrow())
+        {
             self.listener.replace(Arc::clone(present));
         }
         Arc::clone(&self.listener.borrow())
