@@ -20,8 +20,8 @@ use super::{
 const WARM: u32 = 200;
 /// Files of a proxy, and of us, that are no idle connections.
 const SPARE: u32 = 1_000;
-/// Memory that does not fall for so long stays.
-const STEADY: Duration = Duration::from_secs(2);
+/// Memory that does not fall for so long stays. Allocators give pages back over ten seconds, and at first slowly.
+const STEADY: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,6 +1,7 @@
 //! The owner of everything that changes: configuration, tables, attachments, addresses.
 
 mod answers;
+mod attaching;
 mod logs;
 mod sweeping;
 mod tracer;
@@ -33,12 +34,11 @@ use crate::{
     config,
     dataplane::{
         Dataplane,
-        attach::Place,
         netlink::{Links, Netlink, NextHops, vlan},
         probe,
     },
     health::{self, Checks, Report},
-    model::{AttachMode, Change, Desired, FlowQuery},
+    model::{Change, Desired, FlowQuery},
     proxy::Proxy,
     reconcile::{
         self, Image,
@@ -360,41 +360,6 @@ impl Controller {
         self.image.lists = wanted.lists;
         self.image.filter = wanted.filter;
         Ok(())
-    }
-
-    /// Attaches where the program is not attached yet, or where an interface has come back.
-    fn attach(&mut self, desired: &Desired) -> Result<()> {
-        for interface in &desired.interfaces {
-            let found = self.links.get(&interface.name);
-            let (Some(link), Some(place)) = (found, Place::of(&interface.name, &self.links)) else {
-                self.attached.remove(&interface.name);
-                continue;
-            };
-            if self.attached.get(&interface.name) == Some(&link.index) {
-                continue;
-            }
-            let mode = self.dataplane.attach(&place, interface.mode)?;
-            self.attached.insert(interface.name.clone(), link.index);
-            let mode = mode.or(link.attached).map_or("an unknown", AttachMode::name);
-            info!("attached to {} in {mode} mode", interface.name);
-        }
-        Ok(())
-    }
-
-    fn detach_others(&mut self, desired: &Desired) -> Result<()> {
-        for name in self.dataplane.attached()? {
-            if !desired.interfaces.iter().any(|interface| interface.name == name) {
-                self.dataplane.detach(&name)?;
-                self.attached.remove(&name);
-                info!("detached from {name}");
-            }
-        }
-        Ok(())
-    }
-
-    /// How the program is attached to an interface.
-    pub(super) fn attached_mode(&self, interface: &str) -> Option<AttachMode> {
-        self.links.get(interface).and_then(|link| link.attached)
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::daemon::{DEFAULT_ADMIN, DEFAULT_STATE_DIR};
 use super::{
     findings::Findings,
     reader::Section,
-    vocabulary::{DAEMON, FILE, INTERFACE, POOL, SERVICE, layer7::LISTENER},
+    vocabulary::{DAEMON, FILE, INTERFACE, POOL, SERVICE, listener::LISTENER},
 };
 use crate::model::{Desired, Name};
 

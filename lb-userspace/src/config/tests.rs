@@ -4,6 +4,7 @@
 mod access_logs;
 mod asked;
 mod callers;
+mod clients;
 mod files;
 mod health;
 mod listeners;

@@ -2,7 +2,8 @@
 //!
 //! Data only. A version that brings a key moves its line from `refused` to `known`.
 
-pub(super) mod layer7;
+pub(super) mod listener;
+pub(super) mod route;
 pub(super) mod upstream;
 
 use Refusal::{Instead, Later, Layer7};

@@ -18,6 +18,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
+    task::spawn_local,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -39,7 +40,7 @@ use super::{
     stream,
     strict::Refused,
     visit::Visit,
-    worker::Worker,
+    worker::{Open, Worker},
 };
 use crate::{model::listener::ClientLimits, proxy_protocol::Ends};
 
@@ -52,6 +53,13 @@ const ON_STACK: u32 = 100;
 /// How long a client that was refused is listened to, and how much it may send meanwhile.
 const LINGERING: Duration = Duration::from_secs(2);
 const LINGERING_BYTES: u64 = 1 << 20;
+
+/// What a connection has once it is admitted.
+struct Admitted {
+    ends: Ends,
+    entry: Entry,
+    open: Open,
+}
 
 /// A client that has come.
 pub(super) struct Arrival {
@@ -70,7 +78,7 @@ impl Arrival {
         let Some(entry) = listener.enter(self.client.ip()) else {
             return self.turn_away(&listener, stream, self.client);
         };
-        let _open = self.worker.open_connection(&listener.shared);
+        let open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
         let own = announced::own(&listener, &stream, self.client);
         let (ends, entry) = if listener.is_announced(self.client.ip()) {
@@ -90,10 +98,11 @@ impl Arrival {
         }
         if listener.tls.is_some() {
             // Who speaks no TLS need not have room for it.
-            return Box::pin(self.serve_securely(listener, stream, ends, entry)).await;
+            let admitted = Admitted { ends, entry, open };
+            return Box::pin(self.serve_securely(listener, stream, admitted)).await;
         }
         let watch = Arc::new(Watch::new(false, listener.limits, begun));
-        self.speak(listener, stream, ends, watch, None, entry).await;
+        self.speak(listener, stream, Admitted { ends, entry, open }, watch, None).await;
     }
 
     /// Closes a connection of who has as many as it may.
@@ -103,13 +112,7 @@ impl Arrival {
         crowd::turn_away(listener, stream, client);
     }
 
-    async fn serve_securely(
-        self,
-        listener: Arc<Listener>,
-        stream: TcpStream,
-        ends: Ends,
-        entry: Entry,
-    ) {
+    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream, admitted: Admitted) {
         let Some(tls) = listener.tls.clone() else { return };
         let handshake = TlsAcceptor::from(tls).accept(stream);
         match timeout(listener.limits.handshake_timeout, handshake).await {
@@ -117,10 +120,12 @@ impl Arrival {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
                 let session = listener.log.as_ref().map(|_| Session::of(stream.get_ref().1));
-                self.speak(listener, stream, ends, watch, session.map(Rc::new), entry).await;
+                self.speak(listener, stream, admitted, watch, session.map(Rc::new)).await;
             }
-            Ok(Err(error)) => debug!("listener {}: {}: {error}", listener.name, ends.source),
-            Err(_) => debug!("listener {}: {}: no handshake", listener.name, ends.source),
+            Ok(Err(error)) => {
+                debug!("listener {}: {}: {error}", listener.name, admitted.ends.source);
+            }
+            Err(_) => debug!("listener {}: {}: no handshake", listener.name, admitted.ends.source),
         }
     }
 
@@ -129,33 +134,19 @@ impl Arrival {
         self,
         listener: Arc<Listener>,
         stream: S,
-        ends: Ends,
+        Admitted { ends, entry, open }: Admitted,
         watch: Arc<Watch>,
         session: Option<Rc<Session>>,
-        entry: Entry,
     ) {
         let pages = Arc::clone(&listener.pages);
         let visit = Rc::new(Visit::new(&self.worker, self.number, listener, ends, session, &watch));
-        let mut spoken = Spoken { visit, watch, pages, ending: self.ending };
+        let spoken = Spoken { visit, watch, pages, ending: self.ending, _open: open };
         // It is moved about, and each place where it has been stays as large as it is.
-        let mut io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), S::IS_PLAIN, entry));
+        let io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), S::IS_PLAIN, entry));
         if spoken.watch.is_multiplexed() {
             return Box::pin(spoken.h2(io)).await;
         }
-        while let Some(given_back) = Box::pin(spoken.h1(io)).await {
-            io = given_back;
-            if io.begins_as_h2() {
-                let watch = Arc::new(Watch::new(true, *spoken.watch.limits(), clock::now()));
-                let io = Box::new(io.into_h2(Arc::clone(&watch)));
-                let visit = Rc::new(spoken.visit.again(&watch));
-                return Box::pin(Spoken { visit, watch, ..spoken }.h2(io)).await;
-            }
-            if !rest(io.get_ref(), &spoken.watch, &mut spoken.ending).await {
-                // It is gone, or had nothing to say for too long.
-                _ = timeout(LINGERING, io.shutdown()).await;
-                return;
-            }
-        }
+        spoken.serve(io).await;
     }
 }
 
@@ -166,9 +157,33 @@ struct Spoken {
     /// For who is refused before hyper has read a request.
     pages: Arc<Pages>,
     ending: watch::Receiver<bool>,
+    /// As long as there is this the connection counts as open.
+    _open: Open,
 }
 
 impl Spoken {
+    /// Serves requests until the connection ends, or comes to rest.
+    async fn serve<S: Socket>(mut self, io: Box<ClientIo<S>>) {
+        let Some(io) = Box::pin(self.h1(io)).await else { return };
+        if io.begins_as_h2() {
+            let watch = Arc::new(Watch::new(true, *self.watch.limits(), clock::now()));
+            let io = Box::new(io.into_h2(Arc::clone(&watch)));
+            let visit = Rc::new(self.visit.again(&watch));
+            return Box::pin(Self { visit, watch, ..self }.h2(io)).await;
+        }
+        spawn_local(self.rest(io));
+    }
+
+    /// Waits for another request. This is a task of its own, because it needs so little.
+    async fn rest<S: Socket>(mut self, mut io: Box<ClientIo<S>>) {
+        if rest(io.get_ref(), &self.watch, &mut self.ending).await {
+            spawn_local(self.serve(io));
+        } else {
+            // It is gone, or had nothing to say for too long.
+            _ = timeout(LINGERING, io.shutdown()).await;
+        }
+    }
+
     async fn h2<S: Socket>(mut self, io: Box<ClientIo<S>>) {
         let limits = *self.watch.limits();
         let service = answering(&self.visit);

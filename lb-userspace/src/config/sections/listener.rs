@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::{Draft, ServicePlaces, name};
 use crate::{
-    config::{findings::Findings, reader::Section, vocabulary::layer7::ROUTE},
+    config::{findings::Findings, reader::Section, vocabulary::route::ROUTE},
     model::{Listener, ListenerProtocol, Name, Route, listener::listen_address},
 };
 

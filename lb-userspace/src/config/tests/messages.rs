@@ -57,8 +57,8 @@ fn every_refused_key_is_explained_once() {
         ("pool", &vocabulary::POOL),
         ("health", &vocabulary::HEALTH),
         ("service", &vocabulary::SERVICE),
-        ("listener", &vocabulary::layer7::LISTENER),
-        ("route", &vocabulary::layer7::ROUTE),
+        ("listener", &vocabulary::listener::LISTENER),
+        ("route", &vocabulary::route::ROUTE),
         ("http", &vocabulary::upstream::HTTP),
         ("", &vocabulary::FILE),
     ];

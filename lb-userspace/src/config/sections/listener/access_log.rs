@@ -12,7 +12,7 @@ use crate::{
         findings::Findings,
         reader::Section,
         sections::daemon::{PathError, absolute_path, socket_path},
-        vocabulary::layer7::LISTENER_ACCESS_LOG,
+        vocabulary::listener::LISTENER_ACCESS_LOG,
     },
     model::{
         ListenerProtocol,

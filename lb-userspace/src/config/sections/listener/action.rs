@@ -8,7 +8,7 @@ use crate::{
         field::{Field, describe},
         findings::Findings,
         reader::Section,
-        vocabulary::layer7::{REDIRECT, RESPOND, SHARE},
+        vocabulary::route::{REDIRECT, RESPOND, SHARE},
     },
     model::{
         Name, Weight,

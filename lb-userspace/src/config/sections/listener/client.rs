@@ -6,7 +6,7 @@ use super::conditions::Reported;
 use crate::{
     config::{
         findings::Findings, reader::Section, sections::limit::limit,
-        vocabulary::layer7::LISTENER_CLIENT,
+        vocabulary::listener::LISTENER_CLIENT,
     },
     model::{
         ListenerProtocol,

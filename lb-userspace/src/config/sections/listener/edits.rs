@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::conditions::{Reported, strings, table};
 use crate::{
-    config::{field::Field, findings::Findings, reader::Section, vocabulary::layer7::REWRITE},
+    config::{field::Field, findings::Findings, reader::Section, vocabulary::route::REWRITE},
     model::{
         health::{Host, TargetError},
         route::{Edits, HeaderEdits, PathPattern, PathRewrite, Pattern},

@@ -6,7 +6,7 @@ use crate::{
         findings::Findings,
         reader::Section,
         sections::daemon::absolute_path,
-        vocabulary::layer7::{CERTIFICATE, LISTENER_TLS},
+        vocabulary::listener::{CERTIFICATE, LISTENER_TLS},
     },
     model::{
         ListenerProtocol,
