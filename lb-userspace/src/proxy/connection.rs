@@ -101,7 +101,7 @@ impl Arrival {
             let admitted = Admitted { ends, entry, open };
             return Box::pin(self.serve_securely(listener, stream, admitted)).await;
         }
-        let watch = Arc::new(Watch::new(false, listener.limits, begun));
+        let watch = Arc::new(Watch::new(false, &listener.limits, begun));
         self.speak(listener, stream, Admitted { ends, entry, open }, watch, None).await;
     }
 
@@ -118,7 +118,7 @@ impl Arrival {
         match timeout(listener.limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let watch = Arc::new(Watch::new(h2, listener.limits, clock::now()));
+                let watch = Arc::new(Watch::new(h2, &listener.limits, clock::now()));
                 let session = listener.log.as_ref().map(|_| Session::of(stream.get_ref().1));
                 self.speak(listener, stream, admitted, watch, session.map(Rc::new)).await;
             }
@@ -166,7 +166,7 @@ impl Spoken {
     async fn serve<S: Socket>(mut self, io: Box<ClientIo<S>>) {
         let Some(io) = Box::pin(self.h1(io)).await else { return };
         if io.begins_as_h2() {
-            let watch = Arc::new(Watch::new(true, *self.watch.limits(), clock::now()));
+            let watch = Arc::new(Watch::new(true, self.watch.limits(), clock::now()));
             let io = Box::new(io.into_h2(Arc::clone(&watch)));
             let visit = Rc::new(self.visit.again(&watch));
             return Box::pin(Self { visit, watch, ..self }.h2(io)).await;
@@ -185,7 +185,7 @@ impl Spoken {
     }
 
     async fn h2<S: Socket>(mut self, io: Box<ClientIo<S>>) {
-        let limits = *self.watch.limits();
+        let limits = Arc::clone(self.watch.limits());
         let service = answering(&self.visit);
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http2::Builder::new(Streams(Arc::clone(&self.watch)));
@@ -197,7 +197,7 @@ impl Spoken {
 
     /// Serves requests of HTTP/1 until the connection ends. It is given back if it comes to rest, or begins with HTTP/2.
     async fn h1<S: Socket>(&mut self, io: Box<ClientIo<S>>) -> Option<Box<ClientIo<S>>> {
-        let limits = *self.watch.limits();
+        let limits = Arc::clone(self.watch.limits());
         let is_ending = *self.ending.borrow_and_update();
         let mut builder = http1::Builder::new();
         builder.keep_alive(!is_ending).max_buf_size(room(&limits));

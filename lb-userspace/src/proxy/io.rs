@@ -56,7 +56,7 @@ pub(super) struct ClientIo<S> {
     scanner: Option<Scanner>,
     stage: Stage,
     /// What was read and is yet to be passed on.
-    ahead: Vec<u8>,
+    ahead: Box<[u8]>,
     /// What counts the connection as one of its client's, for as long as there is this: in a tunnel, too.
     _entry: Entry,
 }
@@ -66,7 +66,7 @@ impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
         let stage = if plain { Stage::Opening } else { Stage::Open };
-        Self { stream, watch, plain, scanner, stage, ahead: Vec::new(), _entry: entry }
+        Self { stream, watch, plain, scanner, stage, ahead: Box::default(), _entry: entry }
     }
 
     /// Whether the client begins with HTTP/2.
@@ -123,7 +123,7 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
                 self.stage = Stage::Open;
                 return Poll::Ready(Ok(()));
             }
-            self.ahead.extend_from_slice(arrived);
+            self.ahead = [&self.ahead, arrived].concat().into();
             buffer.set_filled(before);
             if self.ahead.starts_with(PREFACE) {
                 self.stage = Stage::Http2;
@@ -133,8 +133,9 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
         }
         if self.stage == Stage::Open {
             let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(self.ahead.get(..length).unwrap_or_default());
-            self.ahead.drain(..length);
+            let (now, later) = self.ahead.split_at_checked(length).unwrap_or_default();
+            buffer.put_slice(now);
+            self.ahead = later.into();
         }
         Poll::Ready(Ok(()))
     }

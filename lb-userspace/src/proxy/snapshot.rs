@@ -57,7 +57,7 @@ pub(super) struct Listener {
     pub(super) seed: u64,
     pub(super) protocol: ListenerProtocol,
     pub(super) tls: Option<Arc<ServerConfig>>,
-    pub(super) limits: ClientLimits,
+    pub(super) limits: Arc<ClientLimits>,
     pub(super) clients: Clients,
     pub(super) pages: Arc<Pages>,
     pub(super) log: Option<Logging>,

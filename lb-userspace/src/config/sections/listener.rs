@@ -89,7 +89,6 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         Ok(compression),
         Ok(trusted_proxies),
         Ok(proxy_protocol),
-        Ok(following),
         Ok(redirect_to_https),
     ) = (
         listen,
@@ -102,7 +101,6 @@ pub(super) fn read(section: &Section<'_>, draft: &mut Draft, findings: &mut Find
         compression,
         trusted,
         announced,
-        following,
         redirect,
     )
     else {

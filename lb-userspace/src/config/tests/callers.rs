@@ -45,6 +45,8 @@ fn how_requests_are_followed() {
     for name in ["Cookie", "X-Forwarded-For", "traceparent"] {
         refused(&of(&format!("request-id = \"{name}\"")), &["11: ", "means something else"]);
     }
+    let all = of("forwarding-headers = \"all\"\nrequest-id = \"x y\"\ntrace-context = 1");
+    assert_eq!(listener(&all).len(), 3, "whatever else is wrong, each is told");
     refused(&of("trace-context = \"yes\""), &["11: ", "must be true or false"]);
     refused(&of("unique-id-header = \"x-id\""), &["11: ", "HAProxy's word"]);
     for key in ["forwarding-headers = \"both\"", "request-id = \"x-id\"", "trace-context = true"] {

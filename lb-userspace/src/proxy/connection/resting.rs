@@ -3,6 +3,8 @@
 //! Most connections are idle most of the time. What hyper has for each (buffers, the state of parsing, room for
 //! a request under way) is many kilobytes; so it is taken apart after a while, and only the socket stays.
 
+use std::future::poll_fn;
+
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -44,9 +46,10 @@ pub(super) async fn rest(
     watch: &Watch,
     ending: &mut watch::Receiver<bool>,
 ) -> bool {
+    let socket = stream.socket();
     tokio::select! {
         biased;
-        readable = stream.socket().readable() => readable.is_ok(),
+        readable = poll_fn(|cx| socket.poll_read_ready(cx)) => readable.is_ok(),
         () = sleep(watch.rest(clock::now())) => false,
         _ = ending.wait_for(|ending| *ending) => false,
     }

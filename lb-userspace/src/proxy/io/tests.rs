@@ -7,21 +7,18 @@ use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{ClientIo, Verdict, Watch};
-use crate::{
-    model::listener::ClientLimits,
-    proxy::{
-        answers::Answer,
-        clients::Entry,
-        clock::now,
-        strict::{Fault, Refused},
-    },
+use crate::proxy::{
+    answers::Answer,
+    clients::Entry,
+    clock::now,
+    strict::{Fault, Refused},
 };
 
 const HEAD: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 fn watch(multiplexed: bool) -> Watch {
-    Watch::new(multiplexed, ClientLimits::default(), now())
+    Watch::new(multiplexed, &Arc::default(), now())
 }
 
 fn after(watch: &Watch, time: Duration) -> Verdict {

@@ -63,7 +63,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// See the module.
 #[derive(Debug)]
 pub(in crate::proxy) struct Watch {
-    limits: ClientLimits,
+    limits: Arc<ClientLimits>,
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
@@ -96,9 +96,9 @@ struct Refusal {
 impl Watch {
     /// Of a connection that began at some time. `multiplexed` is whether it may have several
     /// requests at one time.
-    pub(in crate::proxy) fn new(multiplexed: bool, limits: ClientLimits, begun: u64) -> Self {
+    pub(in crate::proxy) fn new(multiplexed: bool, limits: &Arc<ClientLimits>, begun: u64) -> Self {
         Self {
-            limits,
+            limits: Arc::clone(limits),
             phase: AtomicU8::new(Phase::New as u8),
             since: AtomicU64::new(begun),
             stuck: AtomicU64::new(0),
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     /// What the client is held to.
-    pub(in crate::proxy) fn limits(&self) -> &ClientLimits {
+    pub(in crate::proxy) fn limits(&self) -> &Arc<ClientLimits> {
         &self.limits
     }
 
@@ -176,7 +176,7 @@ impl Watch {
 
     /// The shortest time after which anything can be due.
     fn shortest(&self) -> Duration {
-        let ClientLimits { head_timeout, keep_alive_timeout, send_timeout, .. } = self.limits;
+        let ClientLimits { head_timeout, keep_alive_timeout, send_timeout, .. } = *self.limits;
         let shortest = head_timeout.min(keep_alive_timeout).min(send_timeout);
         if self.is_multiplexed() { shortest } else { shortest.min(LOOK) }
     }

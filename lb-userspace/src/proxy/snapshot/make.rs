@@ -222,7 +222,7 @@ impl Maker {
                 seed,
                 protocol: settings.protocol,
                 tls,
-                limits: settings.client,
+                limits: Arc::new(settings.client),
                 clients,
                 pages,
                 log,

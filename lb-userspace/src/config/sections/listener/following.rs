@@ -3,10 +3,7 @@
 use hyper::header::HeaderName;
 use thiserror::Error;
 
-use super::{
-    conditions::Reported,
-    edits::{HeaderError, changeable},
-};
+use super::edits::{HeaderError, changeable};
 use crate::{
     config::{findings::Findings, reader::Section},
     model::{
@@ -55,7 +52,7 @@ pub(super) fn read(
     listener: &Section<'_>,
     protocol: Option<ListenerProtocol>,
     findings: &mut Findings<'_>,
-) -> Result<Following, Reported> {
+) -> Following {
     let mut following = Following::default();
     if let Some(protocol) = protocol.filter(|protocol| !protocol.reads_requests()) {
         let why =
@@ -63,20 +60,20 @@ pub(super) fn read(
         for key in KEYS {
             listener.refuse(key, &why, findings);
         }
-        return Ok(following);
+        return following;
     }
+    // Each mistake is told; what stands in its place does not matter.
     if let Some(field) = listener.get("forwarding-headers") {
         let given = field.choice(&FORWARDING_HEADERS, &[], findings);
-        following.forwarding_headers = given.ok_or(Reported)?;
+        following.forwarding_headers = given.unwrap_or_default();
     }
     if let Some(field) = listener.get("request-id") {
-        let given = field.parsed(id_header, findings).ok_or(Reported)?;
-        following.request_id = Some(given.value);
+        following.request_id = field.parsed(id_header, findings).map(|given| given.value);
     }
     if let Some(field) = listener.get("trace-context") {
-        following.trace_context = field.boolean(findings).ok_or(Reported)?;
+        following.trace_context = field.boolean(findings).unwrap_or_default();
     }
-    Ok(following)
+    following
 }
 
 fn id_header(given: &str) -> Result<HeaderName, IdError> {
