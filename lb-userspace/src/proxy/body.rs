@@ -250,7 +250,7 @@ pub(super) struct Begun {
 /// The body of an answer to a client.
 pub(super) enum Inbound {
     /// All of it is here: of our own, or of a backend that has sent it.
-    Own(Option<Bytes>),
+    Whole(Option<Bytes>),
     /// Of a backend.
     Backend(Box<FromBackend>),
     /// Either, in fewer bytes.
@@ -275,7 +275,7 @@ impl Inbound {
     /// A body of our own.
     pub(super) fn own(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self::Own((!bytes.is_empty()).then_some(bytes))
+        Self::Whole((!bytes.is_empty()).then_some(bytes))
     }
 
     /// The body that a backend sends. When it ends, the lease is given back in order.
@@ -289,7 +289,7 @@ impl Inbound {
         let Begun { first, rest: body } = begun;
         if body.is_end_stream() {
             lease.finish();
-            return Self::Own(first);
+            return Self::Whole(first);
         }
         let (lease, idle) = (Some(lease), milliseconds(idle));
         let alarm = Alarm::new(worker.alarms());
@@ -354,7 +354,7 @@ impl Body for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Backend(body) => body.poll(cx),
             Self::Compressed(body) => body.poll(cx),
         }
@@ -362,7 +362,7 @@ impl Body for Inbound {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Own(bytes) => bytes.is_none(),
+            Self::Whole(bytes) => bytes.is_none(),
             Self::Backend(body) => body.first.is_none() && body.body.is_end_stream(),
             Self::Compressed(body) => body.is_end_stream(),
         }
@@ -370,7 +370,7 @@ impl Body for Inbound {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Own(bytes) => {
+            Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Self::Backend(body) => body.size_hint(),

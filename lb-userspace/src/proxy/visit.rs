@@ -359,9 +359,9 @@ fn plain(status: StatusCode, text: &str) -> Response<Inbound> {
 /// Leaves of an answer of ours what `HEAD` asks for. hyper sees to it in HTTP/1 alone, and a body in HTTP/2
 /// breaks the stream (RFC 9113 section 8.1.1). Backends have been asked by `HEAD` themselves.
 fn take_body(response: &mut Response<Inbound>) {
-    if let Inbound::Own(Some(body)) = response.body() {
+    if let Inbound::Whole(Some(body)) = response.body() {
         let length = HeaderValue::from(body.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
-        *response.body_mut() = Inbound::Own(None);
+        *response.body_mut() = Inbound::Whole(None);
     }
 }

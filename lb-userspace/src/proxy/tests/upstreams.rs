@@ -15,7 +15,7 @@ use std::{
 use http_body_util::{BodyExt, Collected, Full};
 use hyper::{
     HeaderMap, Request, Response,
-    body::{Bytes, Incoming},
+    body::{Body, Bytes, Incoming},
     client::conn::http2 as client,
     server::conn::http2,
     service::service_fn,
@@ -36,7 +36,7 @@ struct Server {
 
 async fn answer(
     request: Request<Incoming>,
-) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
+) -> Result<Response<impl Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.ok();
     let sent = body.as_ref().and_then(Collected::trailers).cloned().unwrap_or_default();
@@ -108,16 +108,27 @@ fn who_asks_a_pool_of_http_2_for_another_protocol_is_told() {
     assert_eq!(server.connections.load(SeqCst), 0);
 }
 
+/// What a client of HTTP/2 makes of a connection.
+fn speaking<B, T>(scene: &Scene, work: impl AsyncFnOnce(client::SendRequest<B>) -> T) -> T
+where
+    B: Body<Data: Send, Error = Infallible> + Send + Unpin + 'static,
+{
+    let work = async {
+        let stream = tokio::net::TcpStream::connect(scene.at).await.unwrap();
+        let io = TokioIo::new(stream);
+        let (sender, connection) = client::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        work(sender).await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() })
+}
+
 #[test]
 fn trailers_pass_from_end_to_end() {
     let server = server(None);
     let scene = scene(&server, "protocol = \"h2\"");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let work = async {
-        let stream = tokio::net::TcpStream::connect(scene.at).await.unwrap();
-        let (mut sender, connection) =
-            client::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+    let (status, text) = speaking(&scene, async |mut sender| {
         let request = Request::post("http://grpc.example.org/pkg.Service/Method")
             .header("te", "trailers")
             .header("content-type", "application/grpc")
@@ -127,9 +138,7 @@ fn trailers_pass_from_end_to_end() {
         let body = answer.into_body().collect().await.unwrap();
         let status = body.trailers().and_then(|trailers| trailers.get("grpc-status").cloned());
         (status, String::from_utf8(body.to_bytes().to_vec()).unwrap())
-    };
-    let (status, text) =
-        runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() });
+    });
     assert_eq!(status.unwrap(), "0");
     assert_eq!(text, "http://grpc.example.org/pkg.Service/Method HTTP/2.0 te=trailers 7");
 }
@@ -139,12 +148,7 @@ fn trailers_pass_from_end_to_end() {
 fn trailers_do_not_say_who_asks() {
     let server = server(None);
     let scene = scene(&server, "protocol = \"h2\"");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let work = async {
-        let stream = tokio::net::TcpStream::connect(scene.at).await.unwrap();
-        let (mut sender, connection) =
-            client::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+    let came = speaking(&scene, async |mut sender| {
         let mut trailers = HeaderMap::new();
         for name in ["x-forwarded-for", "x_forwarded_proto", "forwarded", "x-mine"] {
             trailers.insert(name, "198.51.100.7".parse().unwrap());
@@ -154,8 +158,7 @@ fn trailers_do_not_say_who_asks() {
         let request = Request::post("http://h/").header("te", "trailers").body(body).unwrap();
         let answer = sender.send_request(request).await.unwrap();
         answer.into_body().collect().await.unwrap().trailers().cloned().unwrap()
-    };
-    let came = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() });
+    });
     let mut names: Vec<_> = came.keys().map(hyper::http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["grpc-status", "x-mine"]);
