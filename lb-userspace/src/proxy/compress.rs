@@ -25,7 +25,7 @@ use hyper::{
 
 pub(super) use self::body::Compressed;
 use self::encoder::Encoder;
-use super::body::Inbound;
+use super::{body::Inbound, headers::listed};
 use crate::model::listener::Coding;
 
 /// Shorter bodies gain nothing: with what has to be said of a coding they would hardly be shorter.
@@ -99,17 +99,12 @@ fn may_be_coded(parts: &response::Parts) -> bool {
 
 /// Whether a message forbids to change its content (RFC 9111 sections 5.2.1.6 and 5.2.2.6).
 fn forbids(headers: &HeaderMap) -> bool {
-    let all = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(','))
-        .any(|word| word.trim().eq_ignore_ascii_case("no-transform"))
+    listed(headers, &CACHE_CONTROL).any(|word| word.eq_ignore_ascii_case("no-transform"))
 }
 
 /// Caches must not give the answer to who accepts something else (RFC 9110 section 12.5.5).
 fn put_vary(headers: &mut HeaderMap) {
-    let all = headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok());
-    let is_said = all
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+    let is_said = listed(headers, &VARY)
         .any(|name| name == "*" || name.eq_ignore_ascii_case(ACCEPT_ENCODING.as_str()));
     if !is_said {
         headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));

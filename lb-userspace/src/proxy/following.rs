@@ -9,15 +9,13 @@ mod trace_context;
 
 use std::fmt;
 
-use hyper::{
-    HeaderMap,
-    header::{HeaderName, HeaderValue},
-};
+use hyper::{HeaderMap, header::HeaderValue};
 
 pub(super) use self::{
     ids::Ids,
     trace_context::{Trace, TraceId},
 };
+use super::headers::only;
 use crate::model::listener::Following;
 
 /// By what a request is known. Nothing where the listener asks for nothing.
@@ -72,10 +70,4 @@ impl fmt::Display for Followed {
             None => Ok(()),
         }
     }
-}
-
-/// The value of a header that is there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut all = headers.get_all(name).iter();
-    all.next().filter(|_| all.next().is_none())
 }

@@ -95,8 +95,22 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
 
 /// Whether who sent these takes trailers (RFC 9110 section 10.1.4).
 pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    let all = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+    listed(headers, &TE).any(|word| word.eq_ignore_ascii_case("trailers"))
+}
+
+/// What all headers of a name list: they are one list (RFC 9110 section 5.3).
+pub(super) fn listed<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let all = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// The value of a header that is there once. Of several nobody knows which one is right.
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut all = headers.get_all(name).iter();
+    all.next().filter(|_| all.next().is_none())
 }
 
 /// Joins the pieces that HTTP/2 may cut a `Cookie` into (RFC 9113 section 8.2.3).

@@ -50,8 +50,7 @@ pub(super) struct Visit {
     number: u32,
     /// The listener as it was last seen: it may be gone when a request comes.
     listener: RefCell<Arc<Listener>>,
-    /// Who has connected, and its address as a header has it.
-    peer: IpAddr,
+    /// The address of who has connected, as a header has it.
     peer_value: HeaderValue,
     /// Of TLS, if there is a log that wants to know.
     session: Option<Rc<Session>>,
@@ -72,13 +71,11 @@ impl Visit {
         session: Option<Rc<Session>>,
         watch: &Arc<Watch>,
     ) -> Self {
-        let peer = ends.source.ip();
         Self {
             worker: Rc::clone(worker),
             number,
             listener: RefCell::new(listener),
-            peer,
-            peer_value: client_value(peer),
+            peer_value: client_value(ends.source.ip()),
             session,
             ends: Rc::new(ends),
             watch: Arc::clone(watch),
@@ -96,7 +93,7 @@ impl Visit {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
-        let caller = Caller::of(&listener, self.peer, request.headers());
+        let caller = Caller::of(&listener, self.peer(), request.headers());
         caller.clean(request.headers_mut());
         let caller = caller.followed(&listener, request.headers(), self.worker.ids());
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
@@ -133,7 +130,12 @@ impl Visit {
     /// Notes that the client was refused before it had asked for anything.
     pub(super) fn refused(&self, status: StatusCode, why: &dyn fmt::Display) {
         let listener = self.listener();
-        Noted::refuse(self.asker(&listener, self.peer), status, why);
+        Noted::refuse(self.asker(&listener, self.peer()), status, why);
+    }
+
+    /// Who has connected.
+    fn peer(&self) -> IpAddr {
+        self.ends.source.ip()
     }
 
     fn asker<'a>(&'a self, listener: &'a Arc<Listener>, client: IpAddr) -> Asker<'a> {
@@ -220,7 +222,7 @@ impl Visit {
         pass_on(headers);
         let origin = Origin {
             caller,
-            peer: self.peer,
+            peer: self.peer(),
             peer_value: &self.peer_value,
             port: &listener.port,
             headers: listener.following.forwarding_headers,

@@ -12,7 +12,10 @@ use hyper::{
 };
 
 use super::{Said, Scheme, x_forwarded::address};
-use crate::{model::PrefixSet, proxy::strict::Host};
+use crate::{
+    model::PrefixSet,
+    proxy::strict::{Host, is_token},
+};
 
 /// What trusted proxies say in this header. Of scheme and host, what the outermost of them says.
 pub(super) fn read(headers: &HeaderMap, trusted: &PrefixSet) -> Said {
@@ -114,14 +117,14 @@ type Pair<'a> = (&'a [u8], Cow<'a, [u8]>, &'a [u8]);
 /// The pair that a text begins with. White space around a `;` is not in the grammar, but some write it.
 fn pair(text: &[u8]) -> Option<Pair<'_>> {
     let equals = text.iter().position(|byte| *byte == b'=')?;
-    let name = text.get(..equals).filter(|name| is_token(name))?;
+    let name = text.get(..equals).filter(|name| is_name(name))?;
     let value = text.get(equals + 1..)?;
     if let [b'"', rest @ ..] = value {
         let (value, behind) = unquoted(rest)?;
         return Some((name, Cow::Owned(value), behind));
     }
     // Some leave out the quotes of an IPv6 address or a port.
-    let is_of_value = |byte: u8| is_of_token(byte) || b"[]:".contains(&byte);
+    let is_of_value = |byte: u8| is_token(byte) || b"[]:".contains(&byte);
     let end = value.iter().position(|byte| !is_of_value(*byte)).unwrap_or(value.len());
     let (value, behind) = value.split_at_checked(end)?;
     (!value.is_empty()).then_some((name, Cow::Borrowed(value), behind))
@@ -153,11 +156,6 @@ fn node(given: &str) -> Option<IpAddr> {
     })
 }
 
-fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|byte| is_of_token(*byte))
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+fn is_name(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_token(*byte))
 }

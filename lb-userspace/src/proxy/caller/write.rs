@@ -10,11 +10,11 @@ use hyper::{
     header::{FORWARDED, HOST, HeaderName, HeaderValue},
 };
 
-use super::{
-    Caller, Said, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
-    forwarded::is_of_token,
+use super::{Caller, Said, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
+use crate::{
+    model::listener::ForwardingHeaders,
+    proxy::strict::{Host, is_token},
 };
-use crate::{model::listener::ForwardingHeaders, proxy::strict::Host};
 
 /// Who asks, and by whom and where.
 pub(in crate::proxy) struct Origin<'a> {
@@ -108,8 +108,8 @@ fn element_list(origin: &Origin<'_>, host: Option<&HeaderValue>) -> String {
     let mut list = format!("for={};proto={}", Node(client), scheme.name());
     if let Some(host) = host.and_then(|host| host.to_str().ok()) {
         // A host with a port or an address in brackets is no token. Nothing in it would need an escape.
-        let is_token = host.bytes().all(is_of_token);
-        let quote = if is_token { "" } else { "\"" };
+        let plain = host.bytes().all(is_token);
+        let quote = if plain { "" } else { "\"" };
         if !host.contains(['"', '\\']) {
             _ = write!(list, ";host={quote}{host}{quote}");
         }

@@ -3,13 +3,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::{
-    HeaderMap,
-    header::{HeaderName, HeaderValue},
-};
+use hyper::{HeaderMap, header::HeaderValue};
 
 use super::{Said, Scheme, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
-use crate::{model::PrefixSet, proxy::strict::Host};
+use crate::{
+    model::PrefixSet,
+    proxy::{headers::only, strict::Host},
+};
 
 /// What trusted proxies say in these headers.
 pub(super) fn read(headers: &HeaderMap, trusted: &PrefixSet) -> Said {
@@ -52,10 +52,4 @@ pub(super) fn address(given: &str) -> Option<IpAddr> {
         None => given.parse().ok().or_else(|| Some(given.parse::<SocketAddr>().ok()?.ip())),
     };
     address.map(|address| address.to_canonical())
-}
-
-/// The value of a header that is there once. Of several nobody knows which one is right.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut all = headers.get_all(name).iter();
-    all.next().filter(|_| all.next().is_none())
 }

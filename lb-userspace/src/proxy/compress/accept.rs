@@ -2,7 +2,7 @@
 
 use hyper::header::{ACCEPT_ENCODING, HeaderMap};
 
-use crate::model::listener::Coding;
+use crate::{model::listener::Coding, proxy::headers::listed};
 
 /// What weighs nothing is refused; everything else is accepted, in thousandths.
 const ALL: u16 = 1000;
@@ -14,8 +14,7 @@ const MOST: usize = 64;
 /// likes bytes as they are better.
 pub(super) fn best(offered: &[Coding], request: &HeaderMap) -> Option<Coding> {
     let mut said = Weights::default();
-    let lines = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    for element in lines.flat_map(|line| line.split(',')).take(MOST) {
+    for element in listed(request, &ACCEPT_ENCODING).take(MOST) {
         said.read(element);
     }
     let mut best = None;

@@ -11,7 +11,8 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 
-use super::{Ids, only};
+use super::Ids;
+use crate::proxy::headers::only;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

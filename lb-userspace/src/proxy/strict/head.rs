@@ -184,7 +184,7 @@ pub(super) fn length(value: &[u8]) -> Option<u64> {
 }
 
 /// RFC 9110 section 5.6.2.
-pub(super) const fn is_token(byte: u8) -> bool {
+pub(in crate::proxy) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
