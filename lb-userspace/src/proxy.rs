@@ -27,6 +27,7 @@ mod following;
 mod forward;
 mod gather;
 mod headers;
+mod http1;
 mod io;
 mod local;
 mod pages;

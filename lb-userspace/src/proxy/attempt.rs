@@ -4,19 +4,14 @@ use std::{pin::pin, rc::Rc, time::Duration};
 
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use hyper::{
-    Request, Response,
-    body::{Body, Incoming},
-    header::{HeaderValue, TE},
-    http::uri::Scheme,
-};
+use hyper::{Request, Response, body::Body, http::uri::Scheme};
 
 use super::{
     body::{Begun, Outbound, Progress},
     clock::{milliseconds, now},
     failure::Failure,
     snapshot::{Backend, Pool},
-    upstream::{Lease, Place, Sender, connect},
+    upstream::{Lease, Place, Received, Sender, Unanswered, connect},
     worker::Worker,
 };
 use crate::proxy_protocol::Ends;
@@ -52,25 +47,29 @@ pub(super) enum Wanted {
 /// An attempt that came to nothing.
 pub(super) struct Lost {
     pub(super) failure: Failure,
-    /// The request, if nothing of it was sent.
-    pub(super) request: Option<Request<Outbound>>,
+    /// Whether nothing of the request was sent.
+    pub(super) is_unsent: bool,
     /// Whether a connection that was kept turned out to be closed: it says nothing about the backend.
     pub(super) stale: bool,
 }
 
 impl Lost {
-    fn unsent(failure: Failure, request: Request<Outbound>) -> Self {
-        Self { failure, request: Some(request), stale: false }
+    fn unsent(failure: Failure) -> Self {
+        Self { failure, is_unsent: true, stale: false }
+    }
+
+    fn sent(failure: Failure) -> Self {
+        Self { failure, is_unsent: false, stale: false }
     }
 }
 
 impl Attempt<'_> {
-    /// Sends a request and waits for the answer to begin.
+    /// Sends a request and waits for the answer to begin. If it has a body that is taken, unless nothing was sent.
     pub(super) async fn make(
         &self,
         worker: &Worker,
         place: Place,
-        mut request: Request<Outbound>,
+        request: &mut Request<Outbound>,
     ) -> Result<(Response<Begun>, Lease), Lost> {
         let shared = &self.backend.shared;
         // Where connections name their client they are for that one alone.
@@ -81,7 +80,7 @@ impl Attempt<'_> {
             Wanted::New | Wanted::NewH1 => None,
         };
         let reused = kept.is_some();
-        let mut sender = match kept {
+        let sender = match kept {
             Some(sender) => sender,
             None => match self.connect().await {
                 Ok(sender) => {
@@ -90,33 +89,28 @@ impl Attempt<'_> {
                     }
                     sender
                 }
-                Err(failure) => return Err(Lost::unsent(failure, request)),
+                Err(failure) => return Err(Lost::unsent(failure)),
             },
         };
         self.progress.move_on();
-        if self.trailers && sender.is_shared() {
-            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
-        }
         let scheme = if self.pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let sent = self.wait(worker, sender.send(request, &scheme)).await;
+        let sent = self.wait(worker, sender.send(request, &scheme, self.trailers)).await;
         match sent {
-            Err(failure) => Err(Lost { failure, request: None, stale: false }),
+            Err(failure) => Err(Lost::sent(failure)),
             Ok(Ok(response)) => match self.begun(worker, response).await {
                 Ok(response) => {
-                    let lease = Lease::new(place, sender, named.cloned(), worker.kept());
+                    let lease = Lease::new(place, named.cloned(), worker.kept());
                     Ok((response, lease))
                 }
-                Err(failure) => Err(Lost { failure, request: None, stale: false }),
+                Err(failure) => Err(Lost::sent(failure)),
             },
-            Ok(Err(mut error)) => {
-                let request = error.take_message();
-                let source = error.into_error();
-                let stale = reused && (request.is_some() || broke_off(&source));
+            Ok(Err(Unanswered { source, is_unsent })) => {
+                let stale = reused && (is_unsent || source.may_be_stale());
                 let failure = match self.progress.take_broken() {
                     Some(cut) => cut.into(),
                     None => Failure::Exchange { backend: self.backend.address, source },
                 };
-                Err(Lost { failure, request, stale })
+                Err(Lost { failure, is_unsent, stale })
             }
         }
     }
@@ -135,7 +129,7 @@ impl Attempt<'_> {
     async fn begun(
         &self,
         worker: &Worker,
-        response: Response<Incoming>,
+        response: Response<Received>,
     ) -> Result<Response<Begun>, Failure> {
         let (head, mut body) = response.into_parts();
         let promised = body.size_hint().exact().is_some_and(|length| length > 0);
@@ -197,15 +191,4 @@ impl Attempt<'_> {
             Failure::Stuck { backend, time: settings.idle_timeout }
         }
     }
-}
-
-/// Whether the backend closed the connection before it said anything.
-fn broke_off(error: &hyper::Error) -> bool {
-    use std::{error::Error, io};
-    let reset = |error: &io::Error| {
-        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-    };
-    error.is_incomplete_message()
-        || error.is_canceled()
-        || error.source().and_then(|it| it.downcast_ref()).is_some_and(reset)
 }

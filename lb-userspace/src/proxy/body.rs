@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 pub(super) use self::client::{ClientBody, Cut};
 use super::{
@@ -22,7 +22,7 @@ use super::{
     clock::{milliseconds, now},
     compress::Compressed,
     io::Watch,
-    upstream::Lease,
+    upstream::{Lease, Received},
     worker::Worker,
 };
 
@@ -244,7 +244,7 @@ impl Body for Reply {
 /// The body of an answer of which some may have been waited for.
 pub(super) struct Begun {
     pub(super) first: Option<Bytes>,
-    pub(super) rest: Incoming,
+    pub(super) rest: Received,
 }
 
 /// The body of an answer to a client.
@@ -260,14 +260,16 @@ pub(super) enum Inbound {
 /// What a backend sends, and what it holds meanwhile.
 pub(super) struct FromBackend {
     first: Option<Bytes>,
-    body: Incoming,
-    lease: Option<Lease>,
+    /// Until all of it is here.
+    rest: Option<(Received, Lease)>,
     /// Milliseconds for which it may stand still.
     idle: u64,
     /// When the request has taken too long.
     end: Option<u64>,
     /// When it is too late for more, while nothing comes.
     due: Option<u64>,
+    /// Why there is no more, once that is known.
+    broken: Option<BodyError>,
     alarm: Alarm,
 }
 
@@ -286,14 +288,22 @@ impl Inbound {
         idle: Duration,
         end: Option<u64>,
     ) -> Self {
-        let Begun { first, rest: body } = begun;
-        if body.is_end_stream() {
-            lease.finish();
+        let Begun { first, rest } = begun;
+        if rest.is_end_stream() {
+            lease.finish(rest);
             return Self::Whole(first);
         }
-        let (lease, idle) = (Some(lease), milliseconds(idle));
+        let (rest, idle) = (Some((rest, lease)), milliseconds(idle));
         let alarm = Alarm::new(worker.alarms());
-        Self::Backend(Box::new(FromBackend { first, body, lease, idle, end, due: None, alarm }))
+        Self::Backend(Box::new(FromBackend {
+            first,
+            rest,
+            idle,
+            end,
+            due: None,
+            broken: None,
+            alarm,
+        }))
     }
 }
 
@@ -306,14 +316,22 @@ impl FromBackend {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        match Pin::new(&mut self.body).poll_frame(cx) {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Some((rest, _)) = &mut self.rest else { return Poll::Ready(None) };
+        match Pin::new(&mut *rest).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.due = None;
                 self.alarm.unset();
-                match &frame {
-                    None => self.finish(),
-                    Some(Ok(_)) if self.body.is_end_stream() => self.finish(),
-                    _ => {}
+                if let Some(Err(error)) = frame {
+                    // hyper lets go of the client at once: what it has taken before gets its turn to be sent.
+                    self.broken = Some(error.into());
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                if frame.is_none() || rest.is_end_stream() {
+                    self.finish();
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
@@ -329,7 +347,7 @@ impl FromBackend {
     /// What has been waited for is part of it, and counts towards the length.
     fn size_hint(&self) -> SizeHint {
         let first = self.first.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let rest = self.body.size_hint();
+        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), |(rest, _)| rest.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + first);
         if let Some(upper) = rest.upper() {
@@ -338,9 +356,14 @@ impl FromBackend {
         hint
     }
 
+    fn is_over(&self) -> bool {
+        let is_over = |(rest, _): &(Received, Lease)| rest.is_end_stream();
+        self.first.is_none() && self.rest.as_ref().is_none_or(is_over)
+    }
+
     fn finish(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.finish();
+        if let Some((rest, lease)) = self.rest.take() {
+            lease.finish(rest);
         }
     }
 }
@@ -363,7 +386,7 @@ impl Body for Inbound {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Backend(body) => body.first.is_none() && body.body.is_end_stream(),
+            Self::Backend(body) => body.is_over(),
             Self::Compressed(body) => body.is_end_stream(),
         }
     }

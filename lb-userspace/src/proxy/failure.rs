@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use hyper::StatusCode;
 use thiserror::Error;
 
-use super::body::Cut;
+use super::{body::Cut, upstream::Trouble};
 use crate::model::{Name, duration::text};
 
 /// Whose fault it was.
@@ -86,7 +86,7 @@ pub(super) enum Failure {
         backend: SocketAddr,
         /// The reason.
         #[source]
-        source: hyper::Error,
+        source: Trouble,
     },
     /// No answer in time.
     #[error(

@@ -73,14 +73,13 @@ impl Forwarding<'_> {
             };
             backend.shared.requests.fetch_add(1, Relaxed);
             noted.is_sent_to(backend.address);
-            let spare = repeatable.then(|| copy(&request));
             let pool = self.pool;
             let (progress, trailers, wanted) = (&progress, self.trailers, course.wanted);
             let client = self.ends;
             let attempt =
                 Attempt { pool, backend, client, progress, end, repeatable, wanted, trailers };
             let was_out = backend.shared.outlier.is_out(now());
-            let lost = match attempt.make(self.worker, place, request).await {
+            let lost = match attempt.make(self.worker, place, &mut request).await {
                 Ok((response, lease)) => {
                     backend.shared.outlier.succeeded(was_out);
                     noted.is_answered();
@@ -92,7 +91,7 @@ impl Forwarding<'_> {
                 Err(lost) => lost,
             };
             self.note(backend, &lost);
-            request = course.again(lost, spare, pool, backend)?;
+            course.again(lost, repeatable, pool, backend)?;
         }
     }
 
@@ -136,27 +135,28 @@ impl Forwarding<'_> {
     /// Both ends change the protocol: from now on bytes are passed on.
     fn switch(
         &mut self,
-        mut response: Response<Begun>,
+        response: Response<Begun>,
         lease: Lease,
         nth: usize,
         noted: &mut Noted,
     ) -> Result<Response<Inbound>, Failure> {
         let backend = self.pool.backends.get(nth).map(|backend| backend.address);
-        let agreed = strip_hop_by_hop(response.headers_mut());
+        let (mut parts, body) = response.into_parts();
+        let agreed = strip_hop_by_hop(&mut parts.headers);
         let agreed = agreed.filter(|agreed| {
             self.upgrade.as_ref().is_some_and(|(asked, _)| was_asked_for(agreed, asked))
         });
-        let (Some((_, client)), Some(agreed)) = (self.upgrade.take(), agreed) else {
+        let (Some((_, client)), Some(agreed), Some(server)) =
+            (self.upgrade.take(), agreed, body.rest.into_raw())
+        else {
             let pool = self.pool.name.clone();
             return Err(backend
                 .map_or(Failure::NoBackend { pool }, |backend| Failure::Switched { backend }));
         };
-        let server = hyper::upgrade::on(&mut response);
         noted.has_status(StatusCode::SWITCHING_PROTOCOLS);
         // The line is that of the whole tunnel.
         let held = (lease, std::mem::take(noted));
         tunnel::open(self.worker, (client, server), held, self.pool.settings.tunnel_timeout);
-        let (mut parts, _) = response.into_parts();
         put_upgrade(&mut parts.headers, agreed);
         Ok(Response::from_parts(parts, Inbound::own("")))
     }
@@ -171,34 +171,26 @@ struct Course {
 }
 
 impl Course {
-    /// What to send next, if it makes sense to send it again. `spare` is the request once more, if it
-    /// may be sent twice.
+    /// Whether it makes sense to send the request again, which may be sent twice if it is `repeatable`.
     fn again(
         &mut self,
         lost: Lost,
-        spare: Option<Request<Outbound>>,
+        repeatable: bool,
         pool: &Pool,
         backend: &Backend,
-    ) -> Result<Request<Outbound>, Failure> {
-        let Some(again) = lost.request.or(spare) else { return Err(lost.failure) };
+    ) -> Result<(), Failure> {
+        if !lost.is_unsent && !repeatable {
+            return Err(lost.failure);
+        }
         if lost.stale {
             self.wanted = Wanted::New;
-            return Ok(again);
+            return Ok(());
         }
         let left = self.tried.len() < usize::from(pool.settings.retries);
         if left && lost.failure.may_differ_elsewhere() && pool.shared.budget.spend() {
             self.tried.push(backend.shared.id);
-            return Ok(again);
+            return Ok(());
         }
         Err(lost.failure)
     }
-}
-
-/// A request without a body, once more.
-fn copy(request: &Request<Outbound>) -> Request<Outbound> {
-    let mut copy = Request::new(Outbound::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
 }

@@ -21,7 +21,12 @@ mod message;
 pub(super) mod tests;
 
 use self::{body::Body, head::Head};
-pub(super) use self::{fault::Fault, head::is_token, host::Host, message::look_at};
+pub(super) use self::{
+    fault::Fault,
+    head::{is_token, length},
+    host::Host,
+    message::look_at,
+};
 use crate::model::listener::ClientLimits;
 
 /// How much a client may send before it is refused.

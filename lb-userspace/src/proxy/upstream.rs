@@ -1,5 +1,6 @@
 //! Connections to backends: each worker opens its own, and keeps those that can be used again.
 
+mod received;
 mod sender;
 
 use std::{
@@ -12,7 +13,10 @@ use std::{
 
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
-pub(super) use self::sender::Sender;
+pub(super) use self::{
+    received::{Received, Trouble},
+    sender::{Sender, Unanswered},
+};
 use super::{
     clock::{milliseconds, now},
     failure::Failure,
@@ -80,7 +84,7 @@ impl Kept {
         &mut self,
         backend: &Arc<BackendShared>,
         client: Option<&Ends>,
-        sender: Sender,
+        mut sender: Sender,
     ) {
         if sender.is_closed() || backend.retired.load(Relaxed) {
             return;
@@ -90,7 +94,7 @@ impl Kept {
             Some(client) => self.by_client.entry(*client).or_default(),
         };
         if idle.len() >= MOST_KEPT {
-            idle.retain(|idle| !idle.sender.is_closed());
+            idle.retain_mut(|idle| !idle.sender.is_closed());
         }
         if idle.len() < MOST_KEPT {
             idle.push(Idle { sender, since: now(), backend: Arc::clone(backend) });
@@ -101,7 +105,7 @@ impl Kept {
     pub(super) fn prune(&mut self) {
         let oldest = now().saturating_sub(milliseconds(KEPT));
         let any_left = |idle: &mut Vec<Idle>| {
-            idle.retain(|idle| {
+            idle.retain_mut(|idle| {
                 !idle.sender.is_closed()
                     && idle.since >= oldest
                     && !idle.backend.retired.load(Relaxed)
@@ -144,32 +148,24 @@ impl Drop for Place {
     }
 }
 
-/// A place, and the connection that the request is on.
+/// A place, and where the connection is kept that the request is on.
 pub(super) struct Lease {
     place: Place,
-    sender: Sender,
     /// The client that the connection has named.
     client: Option<Rc<Ends>>,
     kept: Rc<RefCell<Kept>>,
 }
 
 impl Lease {
-    pub(super) fn new(
-        place: Place,
-        sender: Sender,
-        client: Option<Rc<Ends>>,
-        kept: &Rc<RefCell<Kept>>,
-    ) -> Self {
-        Self { place, sender, client, kept: Rc::clone(kept) }
+    pub(super) fn new(place: Place, client: Option<Rc<Ends>>, kept: &Rc<RefCell<Kept>>) -> Self {
+        Self { place, client, kept: Rc::clone(kept) }
     }
 
-    /// The answer is complete, so the connection can be used again. Without this it is closed.
-    pub(super) fn finish(self) {
-        if self.sender.is_shared() {
-            // It is kept from its beginning on.
-            return;
+    /// The answer is complete, so its connection may be used again. Without this it is closed.
+    pub(super) fn finish(self, received: Received) {
+        if let Some(sender) = received.into_sender() {
+            self.kept.borrow_mut().put(&self.place.backend, self.client.as_deref(), sender);
         }
-        self.kept.borrow_mut().put(&self.place.backend, self.client.as_deref(), self.sender);
     }
 }
 
@@ -214,5 +210,5 @@ pub(super) async fn connect(
             Sender::begin(stream, h2).await
         }
     };
-    begun.map_err(|source| Failure::Exchange { backend: address, source })
+    begun.map_err(|source| Failure::Exchange { backend: address, source: source.into() })
 }

@@ -176,7 +176,7 @@ fn trimmed(value: &[u8]) -> &[u8] {
 }
 
 /// A number of bytes: digits, and nothing else.
-pub(super) fn length(value: &[u8]) -> Option<u64> {
+pub(in crate::proxy) fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

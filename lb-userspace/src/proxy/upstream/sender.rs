@@ -1,10 +1,11 @@
 //! One connection to a backend, of either version of HTTP.
 
+use std::mem;
+
 use hyper::{
     Request, Response, Uri, Version,
-    body::Incoming,
-    client::conn::{TrySendError, http1, http2},
-    header::{CONNECTION, HOST, HeaderValue, UPGRADE},
+    client::conn::http2,
+    header::{CONNECTION, HOST, HeaderValue, TE, UPGRADE},
     http::uri::{PathAndQuery, Scheme},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -13,18 +14,22 @@ use tokio::{
     task::spawn_local,
 };
 
-use crate::proxy::{
-    body::{Outbound, ROOM},
-    gather::Gathered,
-    local::Local,
-};
+use super::received::{Received, Trouble};
+use crate::proxy::{body::Outbound, gather::Gathered, http1, local::Local};
 
 /// What requests are sent by.
 pub(in crate::proxy) enum Sender {
     /// One at a time.
-    One(http1::SendRequest<Outbound>),
+    One(Box<http1::Connection>),
     /// Many at one time.
     Many(http2::SendRequest<Outbound>),
+}
+
+/// A request that got no answer.
+pub(in crate::proxy) struct Unanswered {
+    pub(in crate::proxy) source: Trouble,
+    /// Whether the backend has not seen anything of it, and it is whole.
+    pub(in crate::proxy) is_unsent: bool,
 }
 
 impl Sender {
@@ -33,39 +38,32 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Gathered(stream));
-        // Either connection ends when its senders are dropped; its errors reach us through the answer.
-        if h2 {
-            let (sender, connection) =
-                http2::Builder::new(Local).timer(TokioTimer::new()).handshake(io).await?;
-            spawn_local(connection);
-            return Ok(Self::Many(sender));
+        if !h2 {
+            return Ok(Self::One(http1::Connection::new(stream)));
         }
-        // The head of an answer must fit, too.
-        let (sender, connection) = http1::Builder::new().max_buf_size(ROOM).handshake(io).await?;
-        spawn_local(connection.with_upgrades());
-        Ok(Self::One(sender))
-    }
-
-    /// Whether it can be used no more.
-    pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Self::One(sender) => sender.is_closed(),
-            Self::Many(sender) => sender.is_closed(),
-        }
+        let (sender, connection) = http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .handshake(TokioIo::new(Gathered(stream)))
+            .await?;
+        // It ends when its senders are dropped; its errors reach us through the answers.
+        spawn_local(connection);
+        Ok(Self::Many(sender))
     }
 
     /// Whether a request can be sent at once.
     pub(super) fn is_ready(&self) -> bool {
         match self {
-            Self::One(sender) => sender.is_ready(),
+            Self::One(_) => true,
             Self::Many(sender) => sender.is_ready(),
         }
     }
 
-    /// Whether several requests use it at one time.
-    pub(in crate::proxy) fn is_shared(&self) -> bool {
-        matches!(self, Self::Many(_))
+    /// Whether it can be used no more.
+    pub(super) fn is_closed(&mut self) -> bool {
+        match self {
+            Self::One(connection) => !connection.is_open(),
+            Self::Many(sender) => sender.is_closed(),
+        }
     }
 
     /// One more for the same connection, if it can be shared.
@@ -76,49 +74,58 @@ impl Sender {
         }
     }
 
-    /// Sends a request. If it could not be sent, it comes back.
+    /// Sends a request, which is of HTTP/1.1 in origin form. Its body is taken, unless nothing could be sent.
     pub(in crate::proxy) async fn send(
-        &mut self,
-        mut request: Request<Outbound>,
+        self,
+        request: &mut Request<Outbound>,
         scheme: &Scheme,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outbound>>> {
+        trailers: bool,
+    ) -> Result<Response<Received>, Unanswered> {
         match self {
-            Self::One(sender) => {
-                in_origin_form(&mut request);
-                sender.try_send_request(request).await
+            Self::One(connection) => {
+                let answer = connection.ask(request).await;
+                answer.map(|response| response.map(Received::Http1)).map_err(|lost| Unanswered {
+                    source: lost.error.into(),
+                    is_unsent: lost.is_unsent,
+                })
             }
-            Self::Many(sender) => {
-                with_authority(&mut request, scheme);
-                sender.try_send_request(request).await
+            Self::Many(mut sender) => {
+                let own = of_http2(request, scheme, trailers);
+                let answer = sender.try_send_request(own).await;
+                answer.map(|response| response.map(Received::Http2)).map_err(|mut error| {
+                    let back = error.take_message();
+                    let is_unsent = back.is_some();
+                    if let Some(back) = back {
+                        *request.body_mut() = back.into_body();
+                    }
+                    Unanswered { source: error.into_error().into(), is_unsent }
+                })
             }
         }
     }
 }
 
-/// As HTTP/1.1 has it: the host is a header. A request that was meant for HTTP/2 before may come back.
-fn in_origin_form<B>(request: &mut Request<B>) {
-    *request.version_mut() = Version::HTTP_11;
-    let Some(authority) = request.uri().authority().cloned() else { return };
-    if let Ok(host) = HeaderValue::try_from(authority.as_str()) {
-        request.headers_mut().insert(HOST, host);
-    }
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
-}
-
-/// As HTTP/2 has it: the host is part of the target (RFC 9113 section 8.3.1), and nothing is said of the
-/// connection (section 8.2.2).
-fn with_authority<B>(request: &mut Request<B>, scheme: &Scheme) {
-    *request.version_mut() = Version::HTTP_2;
+/// A request for HTTP/2, with the body of the given one: the host is part of the target (RFC 9113 section 8.3.1), and nothing
+/// is said of the connection (section 8.2.2).
+fn of_http2(request: &mut Request<Outbound>, scheme: &Scheme, trailers: bool) -> Request<Outbound> {
+    let mut own = Request::new(mem::replace(request.body_mut(), Outbound::Empty));
+    *own.version_mut() = Version::HTTP_2;
+    own.method_mut().clone_from(request.method());
+    own.uri_mut().clone_from(request.uri());
+    own.headers_mut().clone_from(request.headers());
     for name in [CONNECTION, UPGRADE] {
-        request.headers_mut().remove(name);
+        own.headers_mut().remove(name);
     }
-    let Some(host) = request.headers_mut().remove(HOST) else { return };
-    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    if trailers {
+        own.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    }
+    let Some(host) = own.headers_mut().remove(HOST) else { return own };
+    let path = own.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let uri = Uri::builder().scheme(scheme.clone()).authority(host.as_bytes()).path_and_query(path);
     match uri.build() {
-        Ok(uri) => *request.uri_mut() = uri,
+        Ok(uri) => *own.uri_mut() = uri,
         // A backend can do without.
-        Err(_) => _ = request.headers_mut().insert(HOST, host),
+        Err(_) => _ = own.headers_mut().insert(HOST, host),
     }
+    own
 }

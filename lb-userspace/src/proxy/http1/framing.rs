@@ -1,0 +1,156 @@
+//! Where the body of an answer ends (RFC 9112 sections 6 and 7.1).
+
+use bytes::{Buf, BytesMut};
+use httparse::Status;
+use hyper::{
+    HeaderMap,
+    body::{Bytes, SizeHint},
+};
+
+use super::{
+    error::Error,
+    head::{MOST_FIELDS, trailers_of},
+};
+use crate::proxy::body::ROOM;
+
+/// What of a body is yet to come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunks(Chunk),
+    /// All until the connection ends.
+    Close,
+    /// Nothing.
+    Over,
+}
+
+/// What is next where there are chunks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Chunk {
+    /// The size of one.
+    Size,
+    /// So many bytes of it.
+    Data(u64),
+    /// The end of its line.
+    End,
+    /// What follows the last.
+    Trailers,
+}
+
+/// A piece of a body.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Framing {
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self, Self::Over | Self::Length(0))
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Length(left) => SizeHint::with_exact(*left),
+            Self::Over => SizeHint::with_exact(0),
+            Self::Chunks(_) | Self::Close => SizeHint::default(),
+        }
+    }
+
+    /// Takes what is next of what was read. Nothing if more must be read, or it is over.
+    pub(super) fn next(&mut self, read: &mut BytesMut) -> Result<Option<Piece>, Error> {
+        loop {
+            let (next, piece) = match *self {
+                Self::Over => return Ok(None),
+                Self::Close => (Self::Close, take(read, u64::MAX).0),
+                Self::Length(left) => {
+                    let (piece, left) = take(read, left);
+                    (Self::Length(left), piece)
+                }
+                Self::Chunks(Chunk::Data(left)) => {
+                    let (piece, left) = take(read, left);
+                    let next = if left == 0 { Chunk::End } else { Chunk::Data(left) };
+                    (Self::Chunks(next), piece)
+                }
+                Self::Chunks(Chunk::Size) => match size(read)? {
+                    None => return Ok(None),
+                    Some(0) => (Self::Chunks(Chunk::Trailers), None),
+                    Some(size) => (Self::Chunks(Chunk::Data(size)), None),
+                },
+                Self::Chunks(Chunk::End) => match line_end(read)? {
+                    None => return Ok(None),
+                    Some(()) => (Self::Chunks(Chunk::Size), None),
+                },
+                Self::Chunks(Chunk::Trailers) => match trailers(read)? {
+                    None => return Ok(None),
+                    Some(trailers) => (Self::Over, trailers.map(Piece::Trailers)),
+                },
+            };
+            let stays = next == *self;
+            *self = next;
+            if piece.is_some() || stays {
+                return Ok(piece);
+            }
+        }
+    }
+
+    /// The connection has ended.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        if !matches!(self, Self::Close | Self::Over) {
+            return Err(Error::Incomplete);
+        }
+        *self = Self::Over;
+        Ok(())
+    }
+}
+
+/// Takes as much as there is, at most what is left; and what is left then.
+fn take(read: &mut BytesMut, left: u64) -> (Option<Piece>, u64) {
+    let length = usize::try_from(left).map_or(read.len(), |left| left.min(read.len()));
+    let piece = (length > 0).then(|| Piece::Data(read.split_to(length).freeze()));
+    (piece, left - length as u64)
+}
+
+/// The size of a chunk, if its line is there.
+fn size(read: &mut BytesMut) -> Result<Option<u64>, Error> {
+    const WRONG: Error = Error::Framing("size of a chunk");
+    if read.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+        return Err(WRONG);
+    }
+    match httparse::parse_chunk_size(read).map_err(|_| WRONG)? {
+        Status::Complete((end, size)) => {
+            read.advance(end);
+            Ok(Some(size))
+        }
+        Status::Partial if read.len() >= ROOM => Err(WRONG),
+        Status::Partial => Ok(None),
+    }
+}
+
+/// What stands behind the data of a chunk, if it is there.
+fn line_end(read: &mut BytesMut) -> Result<Option<()>, Error> {
+    match &**read {
+        [] | [b'\r'] => Ok(None),
+        [b'\r', b'\n', ..] => {
+            read.advance(2);
+            Ok(Some(()))
+        }
+        _ => Err(Error::Framing("end of a chunk")),
+    }
+}
+
+/// The trailers, if all are there; there may be none.
+fn trailers(read: &mut BytesMut) -> Result<Option<Option<HeaderMap>>, Error> {
+    let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    match httparse::parse_headers(read, &mut room).map_err(Error::Head)? {
+        Status::Complete((end, found)) => {
+            let trailers = if found.is_empty() { None } else { Some(trailers_of(found)?) };
+            read.advance(end);
+            Ok(Some(trailers))
+        }
+        Status::Partial if read.len() >= ROOM => Err(Error::LongHead(ROOM)),
+        Status::Partial => Ok(None),
+    }
+}
