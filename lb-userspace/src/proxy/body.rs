@@ -4,6 +4,7 @@ mod client;
 
 use std::{
     cell::Cell,
+    mem,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -13,7 +14,7 @@ use std::{
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-pub(super) use self::client::{ClientBody, Cut};
+pub(super) use self::client::{ClientBody, Cut, Upload};
 use super::{
     access_log::Noted,
     alarms::Alarm,
@@ -22,6 +23,7 @@ use super::{
     clock::{milliseconds, now},
     compress::Compressed,
     io::Watch,
+    tunnel::Tunnel,
     upstream::{Lease, Received},
     worker::Worker,
 };
@@ -183,6 +185,17 @@ impl Answered {
 }
 
 impl Reply {
+    /// What is to be done when the client knows that the protocol changes.
+    pub(super) fn take_tunnel(&mut self) -> Option<Tunnel> {
+        if !matches!(self.body, Inbound::Switched(_)) {
+            return None;
+        }
+        let Inbound::Switched(tunnel) = mem::replace(&mut self.body, Inbound::Whole(None)) else {
+            return None;
+        };
+        Some(*tunnel)
+    }
+
     /// Notes what the client gets.
     fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
         match polled {
@@ -255,6 +268,8 @@ pub(super) enum Inbound {
     Backend(Box<FromBackend>),
     /// Either, in fewer bytes.
     Compressed(Box<Compressed>),
+    /// There is none: bytes of another protocol follow, in both directions.
+    Switched(Box<Tunnel>),
 }
 
 /// What a backend sends, and what it holds meanwhile.
@@ -380,6 +395,7 @@ impl Body for Inbound {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Backend(body) => body.poll(cx),
             Self::Compressed(body) => body.poll(cx),
+            Self::Switched(_) => Poll::Ready(None),
         }
     }
 
@@ -388,6 +404,7 @@ impl Body for Inbound {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Backend(body) => body.is_over(),
             Self::Compressed(body) => body.is_end_stream(),
+            Self::Switched(_) => true,
         }
     }
 
@@ -398,6 +415,7 @@ impl Body for Inbound {
             }
             Self::Backend(body) => body.size_hint(),
             Self::Compressed(_) => SizeHint::default(),
+            Self::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -5,12 +5,19 @@ mod crowd;
 mod resting;
 mod watching;
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{
-    StatusCode,
+    Request, StatusCode,
     body::Incoming,
-    server::conn::{http1, http2},
+    server::conn::http2,
     service::{HttpService, service_fn},
 };
 use hyper_util::rt::TokioIo;
@@ -26,14 +33,15 @@ use tracing::debug;
 
 use self::{
     resting::{Socket, rest},
-    watching::{End, watch_over},
+    watching::{End, Served, watch_over},
 };
 use super::{
     access_log::{Asker, Noted, Session},
     answers::Streams,
-    body::{ROOM, Reply},
+    body::{ROOM, Reply, Upload},
     clients::Entry,
     clock,
+    http1::Serving,
     io::{ClientIo, Watch},
     pages::Pages,
     snapshot::Listener,
@@ -42,14 +50,10 @@ use super::{
     visit::Visit,
     worker::{Open, Worker},
 };
-use crate::{model::listener::ClientLimits, proxy_protocol::Ends};
+use crate::proxy_protocol::Ends;
 
 /// Streams of one connection that may be open at one time.
 const STREAMS: u32 = 128;
-/// Bytes of a head besides its lines, with empty ones in front of it, and some to spare.
-const LINE_ENDS: u32 = 1 << 10;
-/// Headers that hyper has room for on the stack.
-const ON_STACK: u32 = 100;
 /// How long a client that was refused is listened to, and how much it may send meanwhile.
 const LINGERING: Duration = Duration::from_secs(2);
 const LINGERING_BYTES: u64 = 1 << 20;
@@ -197,28 +201,25 @@ impl Spoken {
 
     /// Serves requests of HTTP/1 until the connection ends. It is given back if it comes to rest, or begins with HTTP/2.
     async fn h1<S: Socket>(&mut self, io: Box<ClientIo<S>>) -> Option<Box<ClientIo<S>>> {
-        let limits = Arc::clone(self.watch.limits());
         let is_ending = *self.ending.borrow_and_update();
-        let mut builder = http1::Builder::new();
-        builder.keep_alive(!is_ending).max_buf_size(room(&limits));
-        if limits.max_headers > ON_STACK {
-            builder.max_headers(usize::try_from(limits.max_headers).unwrap_or(usize::MAX));
-        }
-        let service = answering(&self.visit);
-        let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
-        let pinned = pin!(&mut connection);
-        let end = watch_over(pinned, &self.watch, &mut self.ending, is_ending).await;
+        let serving = Serving::new(io, !is_ending);
+        let visit = &self.visit;
+        let requests = serving.run(async |request: Request<_>| {
+            visit.answer(request.map(|body| body.map_or(Upload::Nowhere, Upload::Http1))).await
+        });
+        let mut connection = Served { requests: pin!(requests), serving: &serving };
+        let connection = Pin::new(&mut connection);
+        let end = watch_over(connection, &self.watch, &mut self.ending, is_ending).await;
         if end == End::Cut {
             return None;
         }
-        let parts = connection.into_parts()?;
-        let mut io = parts.io.into_inner();
+        let mut io = serving.take_io()?;
         if io.begins_as_h2() {
             return Some(io);
         }
         if end == End::Rest {
-            // What hyper has read and not understood as a message it must not see again as another.
-            return parts.read_buf.is_empty().then_some(io);
+            // What was read and not understood as a message must not be seen again as another.
+            return serving.is_empty().then_some(io);
         }
         if let Some((status, refused)) = self.watch.refusal() {
             let answer = match refused {
@@ -251,21 +252,15 @@ impl Spoken {
     }
 }
 
-/// What hyper calls for each request.
+/// What hyper calls for each request of HTTP/2.
 fn answering(
     visit: &Rc<Visit>,
 ) -> impl HttpService<Incoming, ResBody = Reply, Future: 'static, Error = Infallible> + use<> {
     let visit = Rc::clone(visit);
     service_fn(move |request| {
         let visit = Rc::clone(&visit);
-        async move { Ok::<_, Infallible>(visit.answer(request).await) }
+        async move { Ok::<_, Infallible>(visit.answer(request.map(Upload::Http2)).await) }
     })
-}
-
-/// Bytes that a connection of HTTP/1 may hold in each direction. The largest head must fit, with the ends of its lines.
-fn room(limits: &ClientLimits) -> usize {
-    let head = limits.max_head + 4 * limits.max_headers + LINE_ENDS;
-    usize::try_from(head).unwrap_or(usize::MAX).max(ROOM)
 }
 
 /// The last words to a client that is refused. It may not hear them. What it is still sending is read for a while and

@@ -119,7 +119,7 @@ pub(super) enum Failure {
     Broken {
         /// The reason.
         #[source]
-        source: hyper::Error,
+        source: Trouble,
     },
     /// The client's body is too large.
     #[error("the client's request has more than {most} bytes, the `max-body`")]

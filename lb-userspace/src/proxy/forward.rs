@@ -9,7 +9,6 @@ use std::{
 use hyper::{
     Request, Response, StatusCode, Version,
     header::{HeaderValue, SET_COOKIE},
-    upgrade::OnUpgrade,
 };
 use tracing::warn;
 
@@ -22,7 +21,7 @@ use super::{
     headers::{put_upgrade, strip_hop_by_hop, was_asked_for},
     pick::{Wish, place},
     snapshot::{Backend, Pool},
-    tunnel,
+    tunnel::Tunnel,
     upstream::Lease,
     worker::Worker,
 };
@@ -38,14 +37,14 @@ pub(super) struct Forwarding<'a> {
     pub(super) ends: &'a Rc<Ends>,
     /// Whether the client takes trailers.
     pub(super) trailers: bool,
-    /// The client's end of a change of protocols, if it asks for one.
-    pub(super) upgrade: Option<(HeaderValue, OnUpgrade)>,
+    /// The protocols that the client wants to change to, if it does.
+    pub(super) upgrade: Option<HeaderValue>,
 }
 
 impl Forwarding<'_> {
     /// Gets an answer.
     pub(super) async fn run(
-        mut self,
+        self,
         request: Request<ClientBody>,
         noted: &mut Noted,
     ) -> Result<Response<Inbound>, Failure> {
@@ -58,7 +57,7 @@ impl Forwarding<'_> {
         if self.upgrade.is_some() && settings.speaks == Speaks::H2 {
             return Err(Failure::NoUpgrade { pool: self.pool.name.clone() });
         }
-        if let Some((protocols, _)) = &self.upgrade {
+        if let Some(protocols) = &self.upgrade {
             put_upgrade(request.headers_mut(), protocols.clone());
         }
         let repeatable =
@@ -134,7 +133,7 @@ impl Forwarding<'_> {
 
     /// Both ends change the protocol: from now on bytes are passed on.
     fn switch(
-        &mut self,
+        &self,
         response: Response<Begun>,
         lease: Lease,
         nth: usize,
@@ -144,11 +143,9 @@ impl Forwarding<'_> {
         let (mut parts, body) = response.into_parts();
         let agreed = strip_hop_by_hop(&mut parts.headers);
         let agreed = agreed.filter(|agreed| {
-            self.upgrade.as_ref().is_some_and(|(asked, _)| was_asked_for(agreed, asked))
+            self.upgrade.as_ref().is_some_and(|asked| was_asked_for(agreed, asked))
         });
-        let (Some((_, client)), Some(agreed), Some(server)) =
-            (self.upgrade.take(), agreed, body.rest.into_raw())
-        else {
+        let (Some(agreed), Some(server)) = (agreed, body.rest.into_raw()) else {
             let pool = self.pool.name.clone();
             return Err(backend
                 .map_or(Failure::NoBackend { pool }, |backend| Failure::Switched { backend }));
@@ -156,9 +153,10 @@ impl Forwarding<'_> {
         noted.has_status(StatusCode::SWITCHING_PROTOCOLS);
         // The line is that of the whole tunnel.
         let held = (lease, std::mem::take(noted));
-        tunnel::open(self.worker, (client, server), held, self.pool.settings.tunnel_timeout);
+        let limit = self.pool.settings.tunnel_timeout;
+        let tunnel = Tunnel::new(self.worker, server, held, limit);
         put_upgrade(&mut parts.headers, agreed);
-        Ok(Response::from_parts(parts, Inbound::own("")))
+        Ok(Response::from_parts(parts, Inbound::Switched(Box::new(tunnel))))
     }
 }
 

@@ -8,42 +8,42 @@
 //!
 //! Clients, and HTTP/2 in both directions, are hyper's.
 
+mod answer;
+mod buffer;
 mod error;
+mod fields;
 mod framing;
 mod head;
 mod outgoing;
 mod raw;
+mod request;
 mod sending;
+mod serving;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::{
     future::poll_fn,
-    io,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::BytesMut;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Frame, SizeHint},
     http::response::Parts,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use self::{error::Error, raw::Raw};
 use self::{
+    buffer::Buffer,
+    fields::Spans,
     framing::{Framing, Piece},
-    head::Spans,
     sending::Sending,
 };
+pub(super) use self::{error::Error, raw::Raw, serving::Serving, wire::RequestBody};
 use super::body::{Outbound, ROOM};
-
-/// Bytes that are read at one time at first. A head and a small body fit.
-const FIRST_READ: usize = 8 << 10;
-/// With less room than this nothing is read before there is more.
-const LEAST: usize = 1 << 10;
 
 /// What a backend is connected by.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -53,13 +53,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 /// See the module.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
-    /// What was read and is yet to be taken.
-    read: BytesMut,
-    /// Bytes to have room for when more is read.
-    step: usize,
+    read: Buffer,
     spans: Spans,
     /// The present request.
-    sending: Sending,
+    sending: Sending<Outbound>,
     /// The body of the present answer.
     framing: Framing,
     /// Whether the connection goes on after the present answer.
@@ -77,8 +74,7 @@ impl Connection {
     pub(super) fn new(stream: impl Stream + 'static) -> Box<Self> {
         Box::new(Self {
             stream: Box::new(stream),
-            read: BytesMut::new(),
-            step: FIRST_READ,
+            read: Buffer::default(),
             spans: Spans::new(),
             sending: Sending::default(),
             framing: Framing::Over,
@@ -101,7 +97,7 @@ impl Connection {
         mut self: Box<Self>,
         request: &mut Request<Outbound>,
     ) -> Result<Response<Box<Self>>, Unanswered> {
-        self.sending.begin(request);
+        self.sending.request(request);
         let method = request.method();
         match poll_fn(|cx| self.poll_head(cx, method)).await {
             Ok(parts) => Ok(Response::from_parts(parts, self)),
@@ -116,21 +112,21 @@ impl Connection {
             if let Poll::Ready(Err(error @ Error::Request(_))) = sent {
                 return Poll::Ready(Err(error));
             }
-            let read = self.poll_read(cx);
+            let read = self.read.poll_fill(&mut self.stream, cx);
             if let (Poll::Ready(Err(error)), Poll::Pending) = (sent, &read) {
                 return Poll::Ready(Err(error));
             }
             match ready!(read) {
-                Ok(0) if self.read.is_empty() => return Poll::Ready(Err(Error::Closed)),
+                Ok(0) if self.read.bytes.is_empty() => return Poll::Ready(Err(Error::Closed)),
                 Ok(0) => return Poll::Ready(Err(Error::Incomplete)),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(Error::Broken(error))),
             }
-            if let Some(head) = head::parse(&mut self.read, &mut self.spans, method)? {
+            if let Some(head) = head::parse(&mut self.read.bytes, &mut self.spans, method)? {
                 (self.framing, self.persists) = (head.framing, head.persists);
                 return Poll::Ready(Ok(head.parts));
             }
-            if self.read.len() >= ROOM {
+            if self.read.bytes.len() >= ROOM {
                 return Poll::Ready(Err(Error::LongHead(ROOM)));
             }
         }
@@ -146,7 +142,7 @@ impl Connection {
             return Poll::Ready(Some(Err(error)));
         }
         loop {
-            match self.framing.next(&mut self.read)? {
+            match self.framing.next(&mut self.read.bytes)? {
                 Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Some(Piece::Trailers(trailers)) => {
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
@@ -154,7 +150,7 @@ impl Connection {
                 None if self.framing.is_over() => return Poll::Ready(None),
                 None => {}
             }
-            if ready!(self.poll_read(cx)).map_err(Error::Broken)? == 0 {
+            if ready!(self.read.poll_fill(&mut self.stream, cx)).map_err(Error::Broken)? == 0 {
                 self.framing.end()?;
             }
         }
@@ -173,24 +169,12 @@ impl Connection {
     /// Whether another request can be sent.
     pub(super) fn can_go_on(&self) -> bool {
         let is_done = self.framing.is_over() && self.sending.is_done();
-        self.persists && is_done && self.read.is_empty()
+        self.persists && is_done && self.read.bytes.is_empty()
     }
 
     /// The connection when what comes is not HTTP any more.
     pub(super) fn into_raw(self) -> Raw {
-        Raw { ahead: self.read.freeze(), stream: self.stream }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < LEAST {
-            self.read.reserve(self.step);
-        }
-        let room = self.read.capacity() - self.read.len();
-        let read = ready!(pin!(self.stream.read_buf(&mut self.read)).poll(cx))?;
-        if read == room {
-            self.step = (2 * self.step).min(ROOM);
-        }
-        Poll::Ready(Ok(read))
+        Raw { ahead: self.read.bytes.freeze(), stream: self.stream }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) use self::watch::{Verdict, Watch};
 use super::{
     clients::Entry,
     gather::poll_write_gathered,
-    strict::{Limits, Scanner},
+    strict::{Limits, Refused, Scanner},
 };
 
 /// What a connection of HTTP/2 begins with (RFC 9113 section 3.4), as far as no request of HTTP/1 does.
@@ -54,6 +54,8 @@ pub(super) struct ClientIo<S> {
     plain: bool,
     /// Of HTTP/1, as long as that is spoken.
     scanner: Option<Scanner>,
+    /// Heads of requests that have passed it.
+    heads: u64,
     stage: Stage,
     /// What was read and is yet to be passed on.
     ahead: Box<[u8]>,
@@ -66,7 +68,16 @@ impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
         let stage = if plain { Stage::Opening } else { Stage::Open };
-        Self { stream, watch, plain, scanner, stage, ahead: Box::default(), _entry: entry }
+        Self {
+            stream,
+            watch,
+            plain,
+            scanner,
+            heads: 0,
+            stage,
+            ahead: Box::default(),
+            _entry: entry,
+        }
     }
 
     /// Whether the client begins with HTTP/2.
@@ -87,13 +98,34 @@ impl<S> ClientIo<S> {
         let Some(scanner) = &mut self.scanner else { return };
         let arrived = buffer.filled().get(before..).unwrap_or_default();
         let fault = scanner.scan(arrived);
+        self.heads = scanner.heads();
         self.watch.expects(!scanner.is_between());
         if let Err(refused) = fault {
-            debug!("a client is refused: {}", refused.fault);
             buffer.set_filled(before + refused.after);
-            (self.scanner, self.stage) = (None, Stage::Over);
-            self.watch.refuse(refused.fault.status(), Some(refused));
+            self.refuse(refused);
         }
+    }
+
+    /// Reads no more, and refuses the client for what it sent.
+    pub(super) fn refuse(&mut self, refused: Refused) {
+        debug!("a client is refused: {}", refused.fault);
+        (self.scanner, self.stage) = (None, Stage::Over);
+        self.watch.refuse(refused.fault.status(), Some(refused));
+    }
+
+    /// Whether the client was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.watch.is_refused(None)
+    }
+
+    /// Heads of requests that have passed: all of each, and found right.
+    pub(super) const fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Fields that a head may have.
+    pub(super) fn most_fields(&self) -> usize {
+        usize::try_from(self.watch.limits().max_headers).unwrap_or(usize::MAX)
     }
 
     /// The socket itself.

@@ -80,6 +80,8 @@ pub(super) struct Scanner {
     partial: Vec<u8>,
     /// Empty lines since the last message.
     empty: usize,
+    /// Heads that were whole, and right.
+    heads: u64,
 }
 
 #[derive(Debug)]
@@ -105,12 +107,17 @@ enum Step {
 impl Scanner {
     /// At the beginning of a connection.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Between, partial: Vec::new(), empty: 0 }
+        Self { limits, state: State::Between, partial: Vec::new(), empty: 0, heads: 0 }
     }
 
     /// Whether the client has sent a whole number of messages so far.
     pub(super) fn is_between(&self) -> bool {
         matches!(self.state, State::Between) && self.partial.is_empty()
+    }
+
+    /// How many heads there were, all of each and without a fault.
+    pub(super) const fn heads(&self) -> u64 {
+        self.heads
     }
 
     /// Looks at what comes next.
@@ -193,6 +200,7 @@ impl Scanner {
             }
             State::Head(head) if line.is_empty() => {
                 self.state = State::Body(head.end()?);
+                self.heads += 1;
                 self.end_of_body();
                 Ok(())
             }

@@ -12,36 +12,51 @@ use std::{
     time::Duration,
 };
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
     time::sleep,
 };
 use tracing::debug;
 
-use super::{access_log::Noted, clock, http1::Raw, upstream::Lease, worker::Worker};
+use super::{
+    access_log::Noted,
+    clock,
+    http1::Raw,
+    upstream::Lease,
+    worker::{Open, Worker},
+};
 use crate::model::duration::text;
 
 /// Bytes that are passed on at one time, in each direction: half as much costs a fifth more CPU time, twice as much
 /// saves a sixth, and every tunnel has room for two of them.
 const PIECE: usize = 16 << 10;
 
-/// Passes bytes on when both ends have changed the protocol. The lease keeps the place at the backend meanwhile.
-pub(super) fn open(
-    worker: &Rc<Worker>,
-    (client, server): (OnUpgrade, Raw),
-    (lease, mut noted): (Lease, Noted),
+/// What is left to be done when both ends have agreed to change the protocol.
+pub(super) struct Tunnel {
+    server: Raw,
+    /// Keeps the place at the backend.
+    lease: Lease,
+    noted: Noted,
     limit: Duration,
-) {
-    let open = worker.open_one();
-    tokio::task::spawn_local(async move {
-        match client.await {
-            Ok(client) => pass(TokioIo::new(client), server, limit, &mut noted).await,
-            Err(error) => debug!("a change of protocols came to nothing: {error}"),
-        }
+    open: Open,
+}
+
+impl Tunnel {
+    pub(super) fn new(
+        worker: &Rc<Worker>,
+        server: Raw,
+        (lease, noted): (Lease, Noted),
+        limit: Duration,
+    ) -> Self {
+        Self { server, lease, noted, limit, open: worker.open_one() }
+    }
+
+    /// Passes bytes on, once the client has been told.
+    pub(super) async fn run(self, client: Raw) {
+        let Self { server, lease, mut noted, limit, open } = self;
+        pass(client, server, limit, &mut noted).await;
         drop((lease, noted, open));
-    });
+    }
 }
 
 /// Passes bytes on until both ends have ended, or nothing has moved in either direction for so long.

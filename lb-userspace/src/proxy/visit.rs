@@ -13,7 +13,6 @@ use std::{
 
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
-    body::Incoming,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER},
     http::uri::{self, PathAndQuery},
 };
@@ -21,7 +20,7 @@ use hyper::{
 use self::target::Target;
 use super::{
     access_log::{Asker, Noted, Session},
-    body::{Answered, ClientBody, Inbound, Reply},
+    body::{Answered, ClientBody, Inbound, Reply, Upload},
     caller::{Caller, Origin, put_origin},
     clock,
     compress::Compressing,
@@ -89,7 +88,7 @@ impl Visit {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
+    pub(super) async fn answer(&self, mut request: Request<Upload>) -> Response<Reply> {
         let answered = Answered::later(&self.watch);
         let listener = self.listener();
         let head = request.method() == Method::HEAD;
@@ -206,12 +205,11 @@ impl Visit {
     ) -> Result<Response<Inbound>, Refused> {
         let trailers = takes_trailers(request.headers());
         let protocols = strip_hop_by_hop(request.headers_mut());
-        let protocols = protocols.as_ref().and_then(foreign);
+        let upgrade = protocols.as_ref().and_then(foreign);
         if request.version() == Version::HTTP_2 {
             join_cookies(request.headers_mut());
         }
         *request.version_mut() = Version::HTTP_11;
-        let upgrade = protocols.map(|protocols| (protocols, hyper::upgrade::on(&mut request)));
         *request.uri_mut() = rewritten(route, target, request.uri())?;
         let headers = request.headers_mut();
         let is_given =

@@ -2,13 +2,14 @@
 
 use std::{
     pin::{Pin, pin},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use hyper::{
     StatusCode,
     body::{Body, Incoming},
-    server::conn::{http1, http2},
+    server::conn::http2,
     service::HttpService,
 };
 use tokio::{
@@ -16,9 +17,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use super::resting::Socket;
 use crate::proxy::{
     answers::Streams,
     clock,
+    http1::Serving,
     io::{Verdict, Watch},
 };
 
@@ -33,17 +36,23 @@ pub(super) trait WindDown: Future {
     fn wind_down(self: Pin<&mut Self>);
 }
 
-impl<I, B, S> WindDown for &mut http1::UpgradeableConnection<I, S>
-where
-    S: HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    http1::UpgradeableConnection<I, S>: Unpin,
-{
-    fn wind_down(mut self: Pin<&mut Self>) {
-        Pin::new(&mut **self).graceful_shutdown();
+/// One of HTTP/1.
+pub(super) struct Served<'a, F, S> {
+    pub(super) requests: Pin<&'a mut F>,
+    pub(super) serving: &'a Serving<S>,
+}
+
+impl<F: Future, S> Future for Served<'_, F, S> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.requests.as_mut().poll(cx)
+    }
+}
+
+impl<F: Future, S: Socket> WindDown for Served<'_, F, S> {
+    fn wind_down(self: Pin<&mut Self>) {
+        self.serving.wind_down();
     }
 }
 

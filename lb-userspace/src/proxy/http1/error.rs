@@ -15,6 +15,9 @@ pub(in crate::proxy) enum Error {
     /// Not all came.
     #[error("the connection was closed in the middle of the answer")]
     Incomplete,
+    /// The client's end of its connection.
+    #[error("the connection was closed in the middle of the request")]
+    HalfRequest,
     /// The connection.
     #[error("the connection broke: {0}")]
     Broken(#[source] io::Error),

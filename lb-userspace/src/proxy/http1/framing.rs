@@ -7,10 +7,7 @@ use hyper::{
     body::{Bytes, SizeHint},
 };
 
-use super::{
-    error::Error,
-    head::{MOST_FIELDS, trailers_of},
-};
+use super::{error::Error, fields, head::trailers_of};
 use crate::proxy::body::ROOM;
 
 /// What of a body is yet to come.
@@ -143,7 +140,7 @@ fn line_end(read: &mut BytesMut) -> Result<Option<()>, Error> {
 
 /// The trailers, if all are there; there may be none.
 fn trailers(read: &mut BytesMut) -> Result<Option<Option<HeaderMap>>, Error> {
-    let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut room = [httparse::EMPTY_HEADER; fields::MOST];
     match httparse::parse_headers(read, &mut room).map_err(Error::Head)? {
         Status::Complete((end, found)) => {
             let trailers = if found.is_empty() { None } else { Some(trailers_of(found)?) };

@@ -1,6 +1,6 @@
 //! The head of an answer (RFC 9112 section 4), and what it says of the body.
 
-use std::{mem::MaybeUninit, ops::Range};
+use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use httparse::{Header, ParserConfig, Status};
@@ -8,19 +8,17 @@ use hyper::{
     HeaderMap, Method, Response, StatusCode, Version,
     body::Bytes,
     ext::ReasonPhrase,
-    header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING},
     http::response::Parts,
 };
 
 use super::{
     error::Error,
+    fields::{self, Seen, Spans},
     framing::{Chunk, Framing},
     switches,
 };
 use crate::proxy::{headers::listed, strict};
-
-/// Fields that a head may have, or trailers.
-pub(super) const MOST_FIELDS: usize = 100;
 
 const NO_STATUS: Error = Error::Head(httparse::Error::Status);
 
@@ -32,9 +30,6 @@ pub(super) struct Head {
     pub(super) persists: bool,
 }
 
-/// Where the name and the value of a field are.
-pub(super) type Spans = Vec<(Range<usize>, Range<usize>)>;
-
 /// Takes the next head of what was read, if it is complete. `spans` is room for what is remembered meanwhile.
 pub(super) fn parse(
     read: &mut BytesMut,
@@ -42,16 +37,16 @@ pub(super) fn parse(
     method: &Method,
 ) -> Result<Option<Head>, Error> {
     loop {
-        let Some(parts) = next(read, spans)? else { return Ok(None) };
+        let Some((parts, seen)) = next(read, spans)? else { return Ok(None) };
         // Answers that only say that there will be one (RFC 9110 section 15.2) have served their purpose.
         if !parts.status.is_informational() || switches(parts.status) {
-            return of(parts, method).map(Some);
+            return of(parts, seen, method).map(Some);
         }
     }
 }
 
-fn next(read: &mut BytesMut, spans: &mut Spans) -> Result<Option<Parts>, Error> {
-    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+fn next(read: &mut BytesMut, spans: &mut Spans) -> Result<Option<(Parts, Seen)>, Error> {
+    let mut room = [const { MaybeUninit::uninit() }; fields::MOST];
     let mut found = httparse::Response::new(&mut []);
     let parsed =
         ParserConfig::default().parse_response_with_uninit_headers(&mut found, read, &mut room);
@@ -60,46 +55,26 @@ fn next(read: &mut BytesMut, spans: &mut Spans) -> Result<Option<Parts>, Error> 
     let version = if found.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let reason = found.reason.filter(|reason| status.canonical_reason() != Some(reason));
     let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-    let start = read.as_ptr().addr();
-    let span = |part: &[u8]| {
-        let from = part.as_ptr().addr() - start;
-        from..from + part.len()
-    };
-    spans.clear();
-    spans
-        .extend(found.headers.iter().map(|field| (span(field.name.as_bytes()), span(field.value))));
-    let bytes = read.split_to(end).freeze();
+    fields::note(found.headers, read, spans);
+    let (headers, seen) = fields::take(spans, &read.split_to(end).freeze(), 0)?;
     let (mut parts, ()) = Response::new(()).into_parts();
-    (parts.status, parts.version) = (status, version);
-    parts.headers.reserve(spans.len());
-    for (name, value) in spans {
-        let name = bytes.get(name.clone()).unwrap_or_default();
-        let name =
-            HeaderName::from_bytes(name).map_err(|_| Error::Head(httparse::Error::HeaderName))?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(value.clone()))
-            .map_err(|_| Error::Head(httparse::Error::HeaderValue))?;
-        parts.headers.append(name, value);
-    }
+    (parts.status, parts.version, parts.headers) = (status, version, headers);
     if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
         parts.extensions.insert(reason);
     }
-    Ok(Some(parts))
+    Ok(Some((parts, seen)))
 }
 
 /// What a head says of the body (RFC 9112 section 6.3) and of the connection (section 9.3).
-fn of(mut parts: Parts, method: &Method) -> Result<Head, Error> {
+fn of(mut parts: Parts, seen: Seen, method: &Method) -> Result<Head, Error> {
     let headers = &mut parts.headers;
-    let has = |word| listed(headers, &CONNECTION).any(|it| it.eq_ignore_ascii_case(word));
-    let persists = match parts.version {
-        Version::HTTP_11 => !has("close"),
-        _ => has("keep-alive") && !has("close"),
-    };
+    let persists = fields::persists(headers, seen, parts.version);
     let bodiless = method == Method::HEAD
         || switches(parts.status)
         || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let framing = if bodiless {
         Framing::Over
-    } else if headers.contains_key(TRANSFER_ENCODING) {
+    } else if seen.coding {
         if parts.version < Version::HTTP_11 {
             return Err(Error::Framing("head: Transfer-Encoding in HTTP/1.0"));
         }
@@ -108,28 +83,30 @@ fn of(mut parts: Parts, method: &Method) -> Result<Head, Error> {
         let last = listed(headers, &TRANSFER_ENCODING).last();
         let chunked = last.is_some_and(|last| last.eq_ignore_ascii_case("chunked"));
         if chunked { Framing::Chunks(Chunk::Size) } else { Framing::Close }
+    } else if seen.length {
+        Framing::Length(length(headers)?)
     } else {
-        length(headers)?.map_or(Framing::Close, Framing::Length)
+        Framing::Close
     };
     let persists = persists && framing != Framing::Close && !switches(parts.status);
     Ok(Head { parts, framing, persists })
 }
 
 /// The length that a head gives; several must be the same, and become one.
-fn length(headers: &mut HeaderMap) -> Result<Option<u64>, Error> {
+fn length(headers: &mut HeaderMap) -> Result<u64, Error> {
     const WRONG: Error = Error::Framing("Content-Length");
     let length = {
         let mut lengths = listed(headers, &CONTENT_LENGTH).map(|it| strict::length(it.as_bytes()));
-        let Some(first) = lengths.next() else { return Ok(None) };
+        let first = lengths.next().flatten();
         let length = first.ok_or(WRONG)?;
         match lengths.next() {
-            None => return Ok(Some(length)),
+            None => return Ok(length),
             Some(second) if second == first && lengths.all(|other| other == first) => length,
             Some(_) => return Err(WRONG),
         }
     };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(Some(length))
+    Ok(length)
 }
 
 /// Trailers that were found.

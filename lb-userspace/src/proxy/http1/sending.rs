@@ -1,4 +1,4 @@
-//! A request on its way to a backend.
+//! A message on its way: a request to a backend, or an answer to a client.
 
 use std::{
     fmt,
@@ -13,49 +13,65 @@ use hyper::{
     body::{Body, Bytes, Frame},
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, HOST, HeaderName, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+        CONTENT_TYPE, HOST, HeaderName, HeaderValue, MAX_FORWARDS, SET_COOKIE, TE, TRAILER,
+        TRANSFER_ENCODING,
     },
     http::uri::PathAndQuery,
 };
 use tokio::io::AsyncWrite;
 
 use super::{error::Error, outgoing::Outgoing};
-use crate::proxy::{body::Outbound, headers::listed};
+use crate::proxy::{
+    body::{BodyError, Outbound},
+    headers::listed,
+};
 
 /// See the module.
-#[derive(Default)]
-pub(super) struct Sending {
-    bytes: Outgoing,
+pub(super) struct Sending<B> {
+    pub(super) bytes: Outgoing,
     /// What is yet to be asked for.
-    body: Option<(Outbound, Framed)>,
+    pub(super) body: Option<(B, Framed)>,
     /// Whether anything was written, or taken of the body.
-    has_begun: bool,
-    /// Whether the backend takes no more.
-    broken: bool,
+    pub(super) has_begun: bool,
+    /// Whether the other end takes no more, or the body broke off.
+    pub(super) broken: bool,
 }
 
 /// How the end of a body is told.
 #[derive(Debug)]
-enum Framed {
-    /// By its length.
-    Length,
+pub(super) enum Framed {
+    /// By its length, or the end of the connection.
+    Plain,
     /// In chunks; trailers of these names may follow.
     Chunks(Vec<HeaderName>),
 }
 
-impl Sending {
+impl<B> Default for Sending<B> {
+    fn default() -> Self {
+        Self { bytes: Outgoing::default(), body: None, has_begun: false, broken: false }
+    }
+}
+
+impl Sending<Outbound> {
     /// Begins with another request. Its body is taken, if it has one.
-    pub(super) fn begin(&mut self, request: &mut Request<Outbound>) {
+    pub(super) fn request(&mut self, request: &mut Request<Outbound>) {
         let body = mem::replace(request.body_mut(), Outbound::Empty);
         (self.has_begun, self.broken) = (false, false);
-        write_head(request, self.bytes.own());
+        let out = self.bytes.own();
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        write(out, &[request.method().as_str(), " ", target, " HTTP/1.1\r\n"]);
+        write_fields(request.headers(), |_| true, out);
         self.body = (!body.is_empty()).then(|| {
-            let framed = frame(request.headers(), &body, self.bytes.own());
+            let has_length = request.headers().contains_key(CONTENT_LENGTH);
+            let framed =
+                if has_length { Framed::Plain } else { frame(request.headers(), &body, out) };
             (body, framed)
         });
-        self.bytes.own().extend_from_slice(b"\r\n");
+        out.extend_from_slice(b"\r\n");
     }
+}
 
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
     /// Whether the backend has seen nothing of the request, and all of it is still there.
     pub(super) fn is_unsent(&self) -> bool {
         !self.has_begun && !self.bytes.is_begun()
@@ -127,37 +143,35 @@ const MISPLACED: [HeaderName; 12] = [
     TRANSFER_ENCODING,
 ];
 
-/// Writes the head of a request, but for what ends it.
-fn write_head(request: &Request<Outbound>, out: &mut Vec<u8>) {
-    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
-    write_fields(request.headers(), |_| true, out);
-}
-
 /// Writes the fields of these names.
 fn write_fields(fields: &HeaderMap, has: impl Fn(&HeaderName) -> bool, out: &mut Vec<u8>) {
     for (name, value) in fields.iter().filter(|(name, _)| has(name)) {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
+        write_field(name, value, out);
     }
 }
 
-/// How a body is framed; what says so is written.
-fn frame(headers: &HeaderMap, body: &Outbound, out: &mut Vec<u8>) -> Framed {
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Framed::Length;
+/// Writes a field.
+pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
+    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+        out.extend_from_slice(part);
     }
+}
+
+/// How a body is framed whose length the head does not tell yet; what says so is written.
+pub(super) fn frame<B: Body>(headers: &HeaderMap, body: &B, out: &mut Vec<u8>) -> Framed {
     if let Some(length) = body.size_hint().exact() {
-        write(out, format_args!("{CONTENT_LENGTH}: {length}\r\n"));
-        return Framed::Length;
+        write_length(length, out);
+        return Framed::Plain;
     }
-    out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    write(out, &["transfer-encoding: chunked\r\n"]);
     // Those that were not announced are left out, as anybody may who passes them on (RFC 9110 section 6.5.1).
     let announced = listed(headers, &TRAILER).filter_map(|name| HeaderName::try_from(name).ok());
     Framed::Chunks(announced.collect())
+}
+
+/// Writes the length of a body.
+pub(super) fn write_length(length: u64, out: &mut Vec<u8>) {
+    write_formatted(out, format_args!("content-length: {length}\r\n"));
 }
 
 /// Adds a piece of a body.
@@ -165,9 +179,9 @@ fn put(frame: Frame<Bytes>, framed: &mut Framed, out: &mut Outgoing) {
     match (frame.into_data(), &*framed) {
         // An empty chunk would be the last.
         (Ok(data), _) if data.is_empty() => {}
-        (Ok(data), Framed::Length) => out.put(data, b""),
+        (Ok(data), Framed::Plain) => out.put(data, b""),
         (Ok(data), Framed::Chunks(_)) => {
-            write(out.own(), format_args!("{:x}\r\n", data.len()));
+            write_formatted(out.own(), format_args!("{:x}\r\n", data.len()));
             out.put(data, b"\r\n");
         }
         (Err(frame), Framed::Chunks(announced)) => {
@@ -178,13 +192,20 @@ fn put(frame: Frame<Bytes>, framed: &mut Framed, out: &mut Outgoing) {
             }
             out.own().extend_from_slice(b"\r\n");
             // Nothing is left to be written behind this.
-            *framed = Framed::Length;
+            *framed = Framed::Plain;
         }
-        (Err(_), Framed::Length) => {}
+        (Err(_), Framed::Plain) => {}
     }
 }
 
-fn write(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+/// Writes texts one behind the other.
+pub(super) fn write(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn write_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     // A vector takes all.
     _ = out.write_fmt(text);
 }
