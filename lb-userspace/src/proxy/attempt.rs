@@ -1,6 +1,10 @@
 //! One attempt to get an answer from one backend.
 
-use std::{pin::pin, rc::Rc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    rc::Rc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
@@ -94,7 +98,8 @@ impl Attempt<'_> {
         };
         self.progress.move_on();
         let scheme = if self.pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let sent = self.wait(worker, sender.send(request, &scheme, self.trailers)).await;
+        let sent = pin!(sender.send(request, &scheme, self.trailers));
+        let sent = self.wait(worker, sent).await;
         match sent {
             Err(failure) => Err(Lost::sent(failure)),
             Ok(Ok(response)) => match self.begun(worker, response).await {
@@ -139,7 +144,7 @@ impl Attempt<'_> {
             let mut frame = body.frame().now_or_never();
             if frame.is_none() {
                 self.progress.move_on();
-                frame = Some(self.wait(worker, body.frame()).await?);
+                frame = Some(self.wait(worker, pin!(body.frame())).await?);
             }
             let broken = |source| Failure::Exchange { backend: self.backend.address, source };
             first = frame
@@ -156,10 +161,9 @@ impl Attempt<'_> {
     async fn wait<T>(
         &self,
         worker: &Worker,
-        answer: impl Future<Output = T>,
+        mut answer: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Failure> {
         let settings = &self.pool.settings;
-        let mut answer = pin!(answer);
         loop {
             let limit = if self.progress.is_done() {
                 settings.first_byte_timeout
@@ -168,7 +172,7 @@ impl Attempt<'_> {
             };
             let due = self.progress.moved() + milliseconds(limit);
             let until = self.end.map_or(due, |end| end.min(due));
-            if let Some(answer) = worker.alarms().until(until, &mut answer).await {
+            if let Some(answer) = worker.alarms().until(until, answer.as_mut()).await {
                 return Ok(answer);
             }
             if self.end.is_some_and(|end| end <= now()) {

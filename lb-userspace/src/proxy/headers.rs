@@ -57,16 +57,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
 }
 
 fn is_of_the_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "upgrade"
-            | "keep-alive"
-            | "proxy-connection"
-            | "http2-settings"
-            | "te"
-            | "transfer-encoding"
-    )
+    matches!(*name, CONNECTION | UPGRADE | TE | TRANSFER_ENCODING)
+        || [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS].contains(name)
 }
 
 /// The protocols of an `Upgrade` that are not HTTP or TLS again. To change to those behind a proxy would be to

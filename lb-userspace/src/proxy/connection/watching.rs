@@ -99,6 +99,8 @@ pub(super) async fn watch_over<C: WindDown>(
         _ => Duration::ZERO,
     };
     let mut timer = pin!(sleep(first));
+    // To begin to wait for it is not for nothing, and this is polled for every request.
+    let mut ended = pin!(ending.changed());
     // Whether it should have ended by now.
     let mut told = false;
     loop {
@@ -106,7 +108,7 @@ pub(super) async fn watch_over<C: WindDown>(
             biased;
             _ = connection.as_mut() => return End::Done,
             () = timer.as_mut() => Event::Time,
-            _ = ending.changed(), if !is_ending => Event::Ending,
+            _ = ended.as_mut(), if !is_ending => Event::Ending,
         };
         is_ending |= matches!(event, Event::Ending);
         let verdict = match watch.verdict(clock::now()) {

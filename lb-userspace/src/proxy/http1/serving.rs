@@ -71,7 +71,13 @@ impl<S: Stream + 'static> Serving<S> {
         let mut sending = Sending::default();
         let next = || poll_fn(|cx| self.shared.poll_request(cx, self.stops.get()));
         while let Some((request, asked)) = next().await {
-            let Some(response) = self.unless_gone(answer(request)).await else { return };
+            // It is large, and stays where it begins.
+            let mut answering = pin!(answer(request));
+            let unless_gone = poll_fn(|cx| match answering.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => self.shared.poll_gone(cx).map(|()| None),
+            });
+            let Some(response) = unless_gone.await else { return };
             match self.send(&mut sending, response, &asked).await {
                 Next::Request => {}
                 Next::End => break,
@@ -82,19 +88,6 @@ impl<S: Stream + 'static> Serving<S> {
         }
         // Its end may have to be told. Whether that is heard is the client's concern.
         _ = self.shared.clone().shutdown().await;
-    }
-
-    /// Waits for an answer as long as there is a client to give it to.
-    async fn unless_gone(
-        &self,
-        answer: impl Future<Output = Response<Reply>>,
-    ) -> Option<Response<Reply>> {
-        let mut answer = pin!(answer);
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
-            Poll::Pending => self.shared.poll_gone(cx).map(|()| None),
-        })
-        .await
     }
 
     /// Sends an answer. What comes then?
