@@ -51,6 +51,17 @@ pub(crate) fn backends(directory: &Path) -> String {
     )
 }
 
+/// What nginx writes into requests: what Shunt does.
+const NGINX_HEADERS: &str = "proxy_set_header Via \"1.1 nginx\";\n\
+     proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Forwarded-Proto $scheme;\n\
+     proxy_set_header X-Forwarded-Host $http_host;\nproxy_set_header X-Forwarded-Port $server_port;\n";
+
+/// What `HAProxy` writes into requests: the same.
+const HAPROXY_HEADERS: &str = "  option forwardfor\n  http-request add-header Via \"1.1 haproxy\"\n  \
+     http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n  \
+     http-request set-header X-Forwarded-Host %[req.hdr(host)]\n  \
+     http-request set-header X-Forwarded-Port %[dst_port]\n";
+
 /// nginx as a proxy: `http`, with TLS and HTTP/2, and `stream`.
 pub(crate) fn nginx(certificate: &Path, key: &Path) -> String {
     let servers = BACKENDS.map(|at| format!("server {at};\n")).concat();
@@ -73,8 +84,7 @@ pub(crate) fn nginx(certificate: &Path, key: &Path) -> String {
          ssl_protocols TLSv1.2 TLSv1.3;\nhttp2_max_requests 1000000000;\n\
          location / {{\nproxy_pass http://web;\nproxy_http_version 1.1;\n\
          proxy_set_header Connection \"\";\nproxy_set_header Host $host;\n\
-         proxy_set_header X-Forwarded-For $remote_addr;\n\
-         proxy_set_header X-Forwarded-Proto $scheme;\n}}\n}}\n}}\n\
+         {NGINX_HEADERS}}}\n}}\n}}\n\
          stream {{\nupstream web {{\n{servers}}}\n\
          server {{\nlisten {BALANCER}:{stream} backlog=8192;\nproxy_pass web;\n}}\n}}\n",
         nginx_main(60_000),
@@ -100,7 +110,7 @@ pub(crate) fn haproxy(both: &Path) -> String {
     format!(
         "global\n  nbthread 1\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 600s\n  timeout server 600s\n\
-         frontend edge\n{binds}  option forwardfor\n  default_backend web\n\
+         frontend edge\n{binds}{HAPROXY_HEADERS}  default_backend web\n\
          backend web\n  balance roundrobin\n  http-reuse always\n{servers}"
     )
 }

@@ -20,6 +20,8 @@ mod message;
 #[cfg(test)]
 pub(super) mod tests;
 
+use memchr::memchr;
+
 use self::{body::Body, head::Head};
 pub(super) use self::{
     fault::Fault,
@@ -152,7 +154,7 @@ impl Scanner {
 
     /// Takes bytes up to the end of a line.
     fn line(&mut self, rest: &[u8]) -> Result<Step, Fault> {
-        let end = rest.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', rest);
         let piece = rest.get(..end.map_or(rest.len(), |end| end + 1)).unwrap_or(rest);
         let length = self.partial.len() + piece.len();
         self.fits(length)?;

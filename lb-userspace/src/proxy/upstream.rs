@@ -84,9 +84,9 @@ impl Kept {
         &mut self,
         backend: &Arc<BackendShared>,
         client: Option<&Ends>,
-        mut sender: Sender,
+        sender: Sender,
     ) {
-        if sender.is_closed() || backend.retired.load(Relaxed) {
+        if backend.retired.load(Relaxed) {
             return;
         }
         let idle = match client {

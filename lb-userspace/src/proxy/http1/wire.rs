@@ -229,15 +229,16 @@ impl<S: Stream + 'static> Shared<S> {
     pub(super) fn poll_rest(&self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut wire = self.0.borrow_mut();
         loop {
+            // Who has the body of one request must not come to read that of the next.
+            if wire.is_held {
+                wire.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
             if wire.framing.is_over() {
                 return Poll::Ready(true);
             }
             if wire.waits {
                 return Poll::Ready(false);
-            }
-            if wire.is_held {
-                wire.waker = Some(cx.waker().clone());
-                return Poll::Pending;
             }
             if matches!(ready!(wire.poll_body(cx)), Some(Err(_))) {
                 return Poll::Ready(false);

@@ -3,7 +3,7 @@
 use super::{
     CHUNK_LINE, Limits,
     fault::Fault,
-    head::{is_of_value, is_token, split},
+    head::{are_of_value, is_token, split},
 };
 
 /// Where in a body the client is.
@@ -114,7 +114,7 @@ fn size(line: &[u8]) -> Result<u64, Fault> {
         [] => {}
         [b';', rest @ ..] => {
             let first = rest.first().is_some_and(|byte| is_token(*byte));
-            if !first || !rest.iter().all(|byte| is_of_value(*byte)) {
+            if !first || !are_of_value(rest) {
                 return Err(Fault::ChunkExtension);
             }
         }

@@ -8,6 +8,8 @@ pub(super) struct Head {
     old_version: bool,
     /// The host that the target names, if it names one.
     target: Option<Host>,
+    /// Whether there was a `Host`; what it was counts only beside another.
+    has_host: bool,
     host: Option<Host>,
     length: Option<u64>,
     chunked: bool,
@@ -38,6 +40,7 @@ impl Head {
         Ok(Self {
             old_version,
             target: host_of_target(method, target)?,
+            has_host: false,
             host: None,
             length: None,
             chunked: false,
@@ -60,10 +63,15 @@ impl Head {
         }
         let (name, value) = split(line)?;
         if name.eq_ignore_ascii_case(b"host") {
-            if self.host.is_some() {
+            if self.has_host {
                 return Err(Fault::SeveralHosts);
             }
-            self.host = Some(Host::parse(value).ok_or(Fault::BadHost)?);
+            self.has_host = true;
+            if self.target.is_some() {
+                self.host = Some(Host::parse(value).ok_or(Fault::BadHost)?);
+            } else if !Host::is_one(value) {
+                return Err(Fault::BadHost);
+            }
         } else if name.eq_ignore_ascii_case(b"content-length") {
             if self.length.is_some() || value.contains(&b',') {
                 return Err(Fault::SeveralLengths);
@@ -100,7 +108,7 @@ impl Head {
     /// At the end of the head: how its body is framed.
     pub(super) fn end(&self) -> Result<Body, Fault> {
         match (&self.host, &self.target) {
-            (None, _) if !self.old_version => return Err(Fault::NoHost),
+            _ if !self.has_host && !self.old_version => return Err(Fault::NoHost),
             (Some(host), Some(target)) if host != target => return Err(Fault::OtherHost),
             _ => {}
         }
@@ -161,7 +169,7 @@ pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
         return Err(Fault::FieldName);
     }
     let value = trimmed(value);
-    if !value.iter().all(|byte| is_of_value(*byte)) {
+    if !are_of_value(value) {
         return Err(Fault::FieldValue);
     }
     Ok((name, value))
@@ -183,29 +191,45 @@ pub(in crate::proxy) fn length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// RFC 9110 section 5.6.2.
-pub(in crate::proxy) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+/// Characters of a token (RFC 9110 section 5.6.2). Every byte of a name is looked up.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_mark(byte);
+        byte += 1;
+    }
+    table
+};
+
+const fn is_mark(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'
+            | b'$'
+            | b'%'
+            | b'&'
+            | b'\''
+            | b'*'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'^'
+            | b'_'
+            | b'`'
+            | b'|'
+            | b'~'
+    )
 }
 
-/// RFC 9110 section 5.5: visible characters, spaces, tabs, and bytes that are no ASCII.
-pub(super) const fn is_of_value(byte: u8) -> bool {
-    matches!(byte, b'\t' | 0x20..=0x7e | 0x80..)
+/// Whether a token has this character.
+pub(in crate::proxy) const fn is_token(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// RFC 9110 section 5.5: visible characters, spaces, tabs, and bytes that are no ASCII. None of them decides alone, so that many
+/// are looked at in one step.
+pub(super) fn are_of_value(bytes: &[u8]) -> bool {
+    let is_one = |byte: u8| (byte >= 0x20) & (byte != 0x7f) | (byte == b'\t');
+    bytes.iter().fold(true, |right, byte| right & is_one(*byte))
 }

@@ -25,25 +25,13 @@ impl PartialEq for Host {
 impl Host {
     /// `HOST` or `HOST:PORT`; an IPv6 address in brackets (RFC 3986 section 3.2.2).
     pub(in crate::proxy) fn parse(text: &[u8]) -> Option<Self> {
-        let (name, port) = if text.first() == Some(&b'[') {
-            let end = text.iter().position(|byte| *byte == b']')?;
-            let (name, rest) = text.split_at_checked(end + 1)?;
-            let inside = name.get(1..end)?;
-            std::str::from_utf8(inside).ok()?.parse::<Ipv6Addr>().ok()?;
-            (name, rest)
-        } else {
-            let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-            text.split_at_checked(end)?
-        };
-        let port = match port {
-            [] => None,
-            [b':', digits @ ..] => Some(self::port(digits)?),
-            _ => return None,
-        };
-        let in_brackets = name.first() == Some(&b'[');
-        let right = in_brackets || name.iter().all(|byte| is_of_name(*byte));
-        let fits = (1..=LONGEST).contains(&name.len());
-        (right && fits).then(|| Self { name: name.to_ascii_lowercase(), port, default: None })
+        let (name, port) = parts(text)?;
+        Some(Self { name: name.to_ascii_lowercase(), port, default: None })
+    }
+
+    /// Whether this is what [`Self::parse`] takes.
+    pub(super) fn is_one(text: &[u8]) -> bool {
+        parts(text).is_some()
     }
 
     /// With a port that is meant where none is given.
@@ -54,6 +42,29 @@ impl Host {
     pub(in crate::proxy) const fn port(&self) -> Option<u16> {
         self.port
     }
+}
+
+/// Name and port.
+fn parts(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (name, port) = if text.first() == Some(&b'[') {
+        let end = text.iter().position(|byte| *byte == b']')?;
+        let (name, rest) = text.split_at_checked(end + 1)?;
+        let inside = name.get(1..end)?;
+        std::str::from_utf8(inside).ok()?.parse::<Ipv6Addr>().ok()?;
+        (name, rest)
+    } else {
+        let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        text.split_at_checked(end)?
+    };
+    let port = match port {
+        [] => None,
+        [b':', digits @ ..] => Some(self::port(digits)?),
+        _ => return None,
+    };
+    let in_brackets = name.first() == Some(&b'[');
+    let right = in_brackets || name.iter().all(|byte| is_of_name(*byte));
+    let fits = (1..=LONGEST).contains(&name.len());
+    (right && fits).then_some((name, port))
 }
 
 /// One to five digits that are a port.
