@@ -3,6 +3,7 @@
 mod announced;
 mod crowd;
 mod resting;
+mod seat;
 mod watching;
 
 use std::{
@@ -25,14 +26,13 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    task::spawn_local,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use self::{
-    resting::{Socket, rest},
+    seat::{Seat, Socket},
     watching::{End, Served, watch_over},
 };
 use super::{
@@ -47,7 +47,7 @@ use super::{
     snapshot::Listener,
     stream,
     strict::Refused,
-    visit::Visit,
+    visit::{Guest, Visit},
     worker::{Open, Worker},
 };
 use crate::proxy_protocol::Ends;
@@ -118,7 +118,7 @@ impl Arrival {
 
     async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream, admitted: Admitted) {
         let Some(tls) = listener.tls.clone() else { return };
-        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let handshake = TlsAcceptor::from(tls).accept(Seat::of(stream));
         match timeout(listener.limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -142,9 +142,9 @@ impl Arrival {
         watch: Arc<Watch>,
         session: Option<Rc<Session>>,
     ) {
-        let pages = Arc::clone(&listener.pages);
-        let visit = Rc::new(Visit::new(&self.worker, self.number, listener, ends, session, &watch));
-        let spoken = Spoken { visit, watch, pages, ending: self.ending, _open: open };
+        let Self { worker, number, ending, .. } = self;
+        let guest = Guest::new(worker, number, listener, ends, session);
+        let spoken = Spoken::new(guest, watch, ending, open);
         // It is moved about, and each place where it has been stays as large as it is.
         let io = Box::new(ClientIo::new(stream, Arc::clone(&spoken.watch), S::IS_PLAIN, entry));
         if spoken.watch.is_multiplexed() {
@@ -162,30 +162,25 @@ struct Spoken {
     pages: Arc<Pages>,
     ending: watch::Receiver<bool>,
     /// As long as there is this the connection counts as open.
-    _open: Open,
+    open: Open,
 }
 
 impl Spoken {
+    fn new(guest: Guest, watch: Arc<Watch>, ending: watch::Receiver<bool>, open: Open) -> Self {
+        let pages = Arc::clone(&guest.listener().pages);
+        Self { visit: Rc::new(Visit::new(guest, &watch)), watch, pages, ending, open }
+    }
+
     /// Serves requests until the connection ends, or comes to rest.
     async fn serve<S: Socket>(mut self, io: Box<ClientIo<S>>) {
         let Some(io) = Box::pin(self.h1(io)).await else { return };
         if io.begins_as_h2() {
             let watch = Arc::new(Watch::new(true, self.watch.limits(), clock::now()));
             let io = Box::new(io.into_h2(Arc::clone(&watch)));
-            let visit = Rc::new(self.visit.again(&watch));
-            return Box::pin(Self { visit, watch, ..self }.h2(io)).await;
+            let Some(guest) = self.visit.end() else { return };
+            return Box::pin(Self::new(guest, watch, self.ending, self.open).h2(io)).await;
         }
-        spawn_local(self.rest(io));
-    }
-
-    /// Waits for another request. This is a task of its own, because it needs so little.
-    async fn rest<S: Socket>(mut self, mut io: Box<ClientIo<S>>) {
-        if rest(io.get_ref(), &self.watch, &mut self.ending).await {
-            spawn_local(self.serve(io));
-        } else {
-            // It is gone, or had nothing to say for too long.
-            _ = timeout(LINGERING, io.shutdown()).await;
-        }
+        self.rest(*io);
     }
 
     async fn h2<S: Socket>(mut self, io: Box<ClientIo<S>>) {

@@ -60,7 +60,7 @@ pub(super) struct ClientIo<S> {
     /// What was read and is yet to be passed on.
     ahead: Box<[u8]>,
     /// What counts the connection as one of its client's, for as long as there is this: in a tunnel, too.
-    _entry: Entry,
+    entry: Entry,
 }
 
 impl<S> ClientIo<S> {
@@ -68,16 +68,17 @@ impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
         let stage = if plain { Stage::Opening } else { Stage::Open };
-        Self {
-            stream,
-            watch,
-            plain,
-            scanner,
-            heads: 0,
-            stage,
-            ahead: Box::default(),
-            _entry: entry,
-        }
+        Self { stream, watch, plain, scanner, heads: 0, stage, ahead: Box::default(), entry }
+    }
+
+    /// Of a connection that has rested: it goes on with another request in HTTP/1.
+    pub(super) fn again(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
+        Self { stage: Stage::Open, ..Self::new(stream, watch, plain, entry) }
+    }
+
+    /// The socket itself, and what counts the connection.
+    pub(super) fn into_parts(self) -> (S, Entry) {
+        (self.stream, self.entry)
     }
 
     /// Whether the client begins with HTTP/2.
@@ -126,11 +127,6 @@ impl<S> ClientIo<S> {
     /// Fields that a head may have.
     pub(super) fn most_fields(&self) -> usize {
         usize::try_from(self.watch.limits().max_headers).unwrap_or(usize::MAX)
-    }
-
-    /// The socket itself.
-    pub(super) fn get_ref(&self) -> &S {
-        &self.stream
     }
 
     /// The socket itself.

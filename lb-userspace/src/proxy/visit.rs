@@ -1,9 +1,9 @@
 //! What a client asks for, from the head of its request to the head of its answer.
 
+mod guest;
 mod target;
 
 use std::{
-    cell::RefCell,
     fmt,
     net::IpAddr,
     rc::Rc,
@@ -17,9 +17,10 @@ use hyper::{
     http::uri::{self, PathAndQuery},
 };
 
+pub(super) use self::guest::Guest;
 use self::target::Target;
 use super::{
-    access_log::{Asker, Noted, Session},
+    access_log::{Asker, Noted},
     body::{Answered, ClientBody, Inbound, Reply, Upload},
     caller::{Caller, Origin, put_origin},
     clock,
@@ -32,7 +33,6 @@ use super::{
     io::Watch,
     snapshot::{Found, Listener, Pool},
     table::{Asked, host_name},
-    worker::Worker,
 };
 use crate::{
     model::{
@@ -42,18 +42,12 @@ use crate::{
     proxy_protocol::Ends,
 };
 
-/// A connection of a client.
+/// A connection of a client while it is served.
 pub(super) struct Visit {
-    worker: Rc<Worker>,
-    /// The number of the listener.
-    number: u32,
-    /// The listener as it was last seen: it may be gone when a request comes.
-    listener: RefCell<Arc<Listener>>,
+    guest: Guest,
     /// The address of who has connected, as a header has it.
     peer_value: HeaderValue,
-    /// Of TLS, if there is a log that wants to know.
-    session: Option<Rc<Session>>,
-    /// Its connection.
+    /// For who keeps connections that are only for this client.
     ends: Rc<Ends>,
     watch: Arc<Watch>,
 }
@@ -62,39 +56,28 @@ pub(super) struct Visit {
 type Refused = (StatusCode, &'static str);
 
 impl Visit {
-    pub(super) fn new(
-        worker: &Rc<Worker>,
-        number: u32,
-        listener: Arc<Listener>,
-        ends: Ends,
-        session: Option<Rc<Session>>,
-        watch: &Arc<Watch>,
-    ) -> Self {
+    pub(super) fn new(guest: Guest, watch: &Arc<Watch>) -> Self {
         Self {
-            worker: Rc::clone(worker),
-            number,
-            listener: RefCell::new(listener),
-            peer_value: client_value(ends.source.ip()),
-            session,
-            ends: Rc::new(ends),
+            peer_value: client_value(guest.ends.source.ip()),
+            ends: Rc::new(guest.ends),
+            guest,
             watch: Arc::clone(watch),
         }
     }
 
-    /// The same client, who turns out to speak otherwise.
-    pub(super) fn again(&self, watch: &Arc<Watch>) -> Self {
-        let (listener, session) = (Arc::clone(&self.listener.borrow()), self.session.clone());
-        Self::new(&self.worker, self.number, listener, *self.ends, session, watch)
+    /// The client, who is not served any more. Nothing if a request of it is.
+    pub(super) fn end(self: Rc<Self>) -> Option<Guest> {
+        Rc::into_inner(self).map(|visit| visit.guest)
     }
 
     /// Answers one request.
     pub(super) async fn answer(&self, mut request: Request<Upload>) -> Response<Reply> {
         let answered = Answered::later(&self.watch);
-        let listener = self.listener();
+        let listener = self.guest.listener();
         let head = request.method() == Method::HEAD;
         let caller = Caller::of(&listener, self.peer(), request.headers());
         caller.clean(request.headers_mut());
-        let caller = caller.followed(&listener, request.headers(), self.worker.ids());
+        let caller = caller.followed(&listener, request.headers(), self.guest.worker.ids());
         let mut noted = Noted::begin(self.asker(&listener, caller.client), &request);
         noted.is_followed(&caller.followed);
         let compressing = Compressing::of(&listener.compression, &request);
@@ -128,28 +111,18 @@ impl Visit {
 
     /// Notes that the client was refused before it had asked for anything.
     pub(super) fn refused(&self, status: StatusCode, why: &dyn fmt::Display) {
-        let listener = self.listener();
+        let listener = self.guest.listener();
         Noted::refuse(self.asker(&listener, self.peer()), status, why);
     }
 
     /// Who has connected.
     fn peer(&self) -> IpAddr {
-        self.ends.source.ip()
+        self.guest.ends.source.ip()
     }
 
     fn asker<'a>(&'a self, listener: &'a Arc<Listener>, client: IpAddr) -> Asker<'a> {
-        let session = self.session.as_ref();
-        Asker { listener, worker: self.worker.nth, client, session }
-    }
-
-    fn listener(&self) -> Arc<Listener> {
-        let snapshot = self.worker.snapshot();
-        if let Some(present) = snapshot.listener(self.number)
-            && !Arc::ptr_eq(present, &self.listener.borrow())
-        {
-            self.listener.replace(Arc::clone(present));
-        }
-        Arc::clone(&self.listener.borrow())
+        let session = self.guest.session.as_ref();
+        Asker { listener, worker: self.guest.worker.nth, client, session }
     }
 
     async fn routed(
@@ -185,7 +158,8 @@ impl Visit {
             Action::Respond(respond) => respond_with(respond),
             Action::Redirect(redirect) => redirect_to(redirect, &target)?,
             Action::Pools(_) => {
-                let pool = listener.pool(nth, |below| self.worker.draw(below)).ok_or(NO_POOL)?;
+                let pool =
+                    listener.pool(nth, |below| self.guest.worker.draw(below)).ok_or(NO_POOL)?;
                 noted.goes_to(pool);
                 self.forward(listener, caller, route, (pool, noted), &target, request).await?
             }
@@ -232,21 +206,15 @@ impl Visit {
         }
         edit(headers, &route.edits.request);
         let method = request.method().clone();
-        let (worker, seed, client) = (&self.worker, listener.seed, caller.client);
+        let (worker, seed, client) = (&self.guest.worker, listener.seed, caller.client);
         let ends = &self.ends;
         let forwarding = Forwarding { worker, pool, seed, client, ends, trailers, upgrade };
         forwarding.run(request, noted).await.map_err(|failure| {
             noted.failed(&failure);
             let what = format_args!("{method} {}{}{}", target.host, target.path, caller.followed);
-            self.worker.report(&listener.name, what, &failure);
+            self.guest.worker.report(&listener.name, what, &failure);
             refusal(&failure)
         })
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.worker.kept().borrow_mut().forget(&self.ends);
     }
 }
 

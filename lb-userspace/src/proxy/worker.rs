@@ -1,13 +1,15 @@
 //! One thread that serves clients: a runtime of its own, sockets of its own, connections to backends of
 //! its own. It shares with the others the snapshot and the counts, and waits for nobody.
 
+mod parking;
 mod thread;
 
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    fmt,
-    rc::Rc,
+    fmt, io,
+    net::TcpStream,
+    rc::{Rc, Weak},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -15,7 +17,11 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Notify;
 use tracing::warn;
 
-pub(super) use self::thread::{Command, Thread, drop_privileges};
+use self::parking::Parking;
+pub(super) use self::{
+    parking::Parked,
+    thread::{Command, Thread, drop_privileges},
+};
 use super::{
     alarms::Alarms,
     balance::Turns,
@@ -41,6 +47,8 @@ pub(super) struct Worker {
     turns: RefCell<HashMap<*const PoolShared, (Arc<Pool>, Turns)>>,
     kept: Rc<RefCell<Kept>>,
     alarms: Rc<Alarms>,
+    /// It ends before the worker does, whom each connection there knows.
+    parking: Weak<Parking>,
     /// Connections and tunnels.
     open: Cell<usize>,
     /// Told when the last of them has gone.
@@ -57,7 +65,7 @@ struct Log {
 }
 
 impl Worker {
-    fn new(nth: usize, snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+    fn new(nth: usize, snapshot: Arc<ArcSwap<Snapshot>>, parking: &Rc<Parking>) -> Self {
         Self {
             nth,
             snapshot,
@@ -66,6 +74,7 @@ impl Worker {
             turns: RefCell::default(),
             kept: Rc::default(),
             alarms: Rc::default(),
+            parking: Rc::downgrade(parking),
             open: Cell::new(0),
             idle: Notify::new(),
             log: Cell::default(),
@@ -95,6 +104,17 @@ impl Worker {
     /// Times after which something is given up.
     pub(super) fn alarms(&self) -> &Rc<Alarms> {
         &self.alarms
+    }
+
+    /// Keeps a connection until its socket can be read, or until some time. If that fails the connection is closed.
+    pub(super) fn park(
+        &self,
+        socket: TcpStream,
+        until: u64,
+        parked: Box<dyn Parked>,
+    ) -> io::Result<()> {
+        // Without it everything ends now.
+        self.parking.upgrade().map_or(Ok(()), |parking| parking.park(socket, until, parked))
     }
 
     /// The backend whose turn it is.

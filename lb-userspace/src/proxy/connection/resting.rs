@@ -1,56 +1,88 @@
 //! A connection between two requests.
 //!
-//! Most connections are idle most of the time. What hyper has for each (buffers, the state of parsing, room for
-//! a request under way) is many kilobytes; so it is taken apart after a while, and only the socket stays.
+//! Most connections are idle most of the time. What it takes to serve one (buffers, the state of parsing, room for
+//! a request under way) is many kilobytes, and what tokio has for a socket and who waits for it another. So it is taken
+//! apart after a while: its socket is [parked](crate::proxy::worker::Worker::park), and of the rest there stays what cannot
+//! be made anew, as one block of memory. That block is allocated then, among others that stay as long; what a connection
+//! begins with lies between what others have used for a moment, and would keep those pages.
+//!
+//! With TLS the session stays as it is, without its socket (see [`seat`](super::seat)).
 
-use std::future::poll_fn;
+use std::{io, net::TcpStream as Bare, rc::Rc, sync::Arc};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    sync::watch,
-    time::sleep,
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, task::spawn_local, time::timeout};
+use tracing::debug;
+
+use super::{LINGERING, Spoken, seat::Socket};
+use crate::proxy::{
+    clients::Entry,
+    io::{ClientIo, Watch},
+    visit::Guest,
+    worker::{Open, Parked},
 };
-use tokio_rustls::server::TlsStream;
 
-use crate::proxy::{clock, io::Watch};
-
-/// What a client is connected by.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether it is nothing but a socket: neither TLS nor its agreement about the version of HTTP.
-    const IS_PLAIN: bool;
-
-    /// The socket at the bottom.
-    fn socket(&self) -> &TcpStream;
+/// See the module.
+struct Resting<S: Socket> {
+    guest: Guest,
+    /// Since when it is idle.
+    since: u64,
+    ending: watch::Receiver<bool>,
+    open: Open,
+    entry: Entry,
+    above: S::Above,
 }
 
-impl Socket for TcpStream {
-    const IS_PLAIN: bool = true;
-
-    fn socket(&self) -> &TcpStream {
-        self
+impl Spoken {
+    /// Waits for another request, as something that needs little.
+    pub(super) fn rest<S: Socket>(self, io: ClientIo<S>) {
+        let Self { visit, watch, ending, open, .. } = self;
+        let (stream, entry) = io.into_parts();
+        let Some(guest) = visit.end() else { return };
+        let (worker, since, until) = (Rc::clone(guest.worker()), watch.since(), watch.until());
+        let parked = stream.apart().and_then(|(socket, above)| {
+            let resting = Resting::<S> { guest, since, ending, open, entry, above };
+            worker.park(socket, until, Box::new(resting))
+        });
+        if let Err(error) = parked {
+            debug!("an idle connection is closed because it cannot rest: {error}");
+        }
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
-    const IS_PLAIN: bool = false;
-
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0
+impl<S: Socket> Resting<S> {
+    /// Puts together what was taken apart.
+    fn together(self, socket: Bare) -> io::Result<(Spoken, Box<ClientIo<S>>)> {
+        let Self { guest, since, ending, open, entry, above } = self;
+        let stream = S::together(TcpStream::from_std(socket)?, above);
+        let watch = Arc::new(Watch::again(&guest.listener().limits, since));
+        let io = ClientIo::again(stream, Arc::clone(&watch), S::IS_PLAIN, entry);
+        Ok((Spoken::new(guest, watch, ending, open), Box::new(io)))
     }
 }
 
-/// Waits until the client says something. False if it had long enough, or the listener ends.
-pub(super) async fn rest(
-    stream: &impl Socket,
-    watch: &Watch,
-    ending: &mut watch::Receiver<bool>,
-) -> bool {
-    let socket = stream.socket();
-    tokio::select! {
-        biased;
-        readable = poll_fn(|cx| socket.poll_read_ready(cx)) => readable.is_ok(),
-        () = sleep(watch.rest(clock::now())) => false,
-        _ = ending.wait_for(|ending| *ending) => false,
+impl<S: Socket> Parked for Resting<S> {
+    fn must_leave(&self) -> bool {
+        *self.ending.borrow()
+    }
+
+    fn go_on(self: Box<Self>, socket: Bare) {
+        match self.together(socket) {
+            Ok((spoken, io)) => drop(spawn_local(spoken.serve(io))),
+            Err(error) => debug!("a connection that has rested is closed: {error}"),
+        }
+    }
+
+    fn leave(self: Box<Self>, socket: Bare) {
+        if S::IS_PLAIN {
+            // To be closed says it all.
+            return;
+        }
+        match self.together(socket) {
+            Ok((spoken, mut io)) => drop(spawn_local(async move {
+                _ = timeout(LINGERING, io.shutdown()).await;
+                drop(spoken);
+            })),
+            Err(error) => debug!("a connection that has rested is closed: {error}"),
+        }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::resting::Socket;
+use super::seat::Socket;
 use crate::proxy::{
     answers::Streams,
     clock,

@@ -112,6 +112,12 @@ impl Watch {
         }
     }
 
+    /// Of a connection of HTTP/1 that has rested since some time.
+    pub(in crate::proxy) fn again(limits: &Arc<ClientLimits>, since: u64) -> Self {
+        let phase = AtomicU8::new(Phase::Idle as u8);
+        Self { phase, ..Self::new(false, limits, since) }
+    }
+
     /// What the client is held to.
     pub(in crate::proxy) fn limits(&self) -> &Arc<ClientLimits> {
         &self.limits
@@ -181,10 +187,14 @@ impl Watch {
         if self.is_multiplexed() { shortest } else { shortest.min(LOOK) }
     }
 
-    /// How long a connection that rests may go on doing so.
-    pub(in crate::proxy) fn rest(&self, now: u64) -> Duration {
-        let idle = Duration::from_millis(now.saturating_sub(self.since.load(Relaxed)));
-        self.limits.keep_alive_timeout.saturating_sub(idle)
+    /// Since when the client is waited for.
+    pub(in crate::proxy) fn since(&self) -> u64 {
+        self.since.load(Relaxed)
+    }
+
+    /// Until when a connection that rests may go on doing so.
+    pub(in crate::proxy) fn until(&self) -> u64 {
+        self.since().saturating_add(milliseconds(self.limits.keep_alive_timeout))
     }
 
     /// Whether it is time to do something. Gives up single answers that stand still.

@@ -312,6 +312,7 @@ fn the_connection_goes_with_its_client() {
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
     assert_eq!(client.answer().text(), "hi");
+    super::resting::rests(scene.at, client.stream.get_ref().local_addr().unwrap());
     stream.set_nonblocking(true).unwrap();
     assert!(stream.read(&mut said).is_err(), "it is kept as long as the client is there");
     stream.set_nonblocking(false).unwrap();

@@ -134,6 +134,36 @@ fn names_get_their_certificates_and_requests_pass() {
     assert!(seen.contains("cookie: a=1; b=2\r\n"), "{seen}");
 }
 
+/// A session waits without its socket, and goes on with it.
+#[test]
+fn who_rested_over_tls_is_served_again_and_told_of_the_end() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (directory, server) = (TempDir::new().unwrap(), Server::named("hi"));
+    let made = certificate(directory.path(), "a", "a.example.org");
+    certificate(directory.path(), "b", "b.example.org");
+    let mut scene = scene(directory.path(), &server, "");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = client(&[&made], &["http/1.1"]);
+    let mut stream = runtime.block_on(handshake(scene.at, config, "a.example.org")).unwrap();
+    for _ in 0..3 {
+        let answer = runtime.block_on(async {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            while !answer.ends_with("\r\n\r\nhi") {
+                answer.push(char::from(stream.read_u8().await.unwrap()));
+            }
+            answer
+        });
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        super::resting::rests(scene.at, stream.get_ref().0.local_addr().unwrap());
+    }
+    let mut desired = scene.desired();
+    desired.listeners.clear();
+    scene.follow(&desired);
+    // An end without a word of TLS would be an error.
+    assert_eq!(runtime.block_on(stream.read(&mut [0])).unwrap(), 0);
+}
+
 #[test]
 fn http_2_is_spoken_without_tls_by_who_knows() {
     let server = echo();

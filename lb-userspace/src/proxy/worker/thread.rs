@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::{debug, error, warn};
 
-use super::Worker;
+use super::{Worker, parking::Parking};
 use crate::proxy::{connection::Arrival, snapshot::Snapshot};
 
 /// How often a worker tidies up.
@@ -54,12 +54,17 @@ impl Thread {
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let epoll = {
+            let _inside = runtime.enter();
+            Parking::epoll()?
+        };
         let (commands, told) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new().name(format!("shunt-http-{nth}")).spawn(move || {
             drop_privileges();
-            let worker = Rc::new(Worker::new(nth, snapshot));
-            LocalSet::new().block_on(&runtime, run(&worker, told));
+            let parking = Rc::new(Parking::new(epoll));
+            let worker = Rc::new(Worker::new(nth, snapshot, &parking));
+            LocalSet::new().block_on(&runtime, run(&worker, &parking, told));
             drop(end);
         })?;
         Ok(Self { commands, ended })
@@ -85,11 +90,16 @@ pub(in crate::proxy) fn drop_privileges() {
     }
 }
 
-async fn run(worker: &Rc<Worker>, mut told: mpsc::UnboundedReceiver<Command>) {
+async fn run(
+    worker: &Rc<Worker>,
+    parking: &Rc<Parking>,
+    mut told: mpsc::UnboundedReceiver<Command>,
+) {
     let mut listeners: HashMap<u32, watch::Sender<bool>> = HashMap::new();
     let mut tidy = interval(TIDY);
     let alarms = Rc::clone(worker.alarms());
     spawn_local(async move { alarms.ring().await });
+    spawn_local(Rc::clone(parking).look_after());
     tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let command = tokio::select! {
@@ -111,18 +121,25 @@ async fn run(worker: &Rc<Worker>, mut told: mpsc::UnboundedReceiver<Command>) {
             Some(Command::Close(number)) => {
                 if let Some(ending) = listeners.remove(&number) {
                     ending.send_replace(true);
+                    parking.clear();
                 }
             }
-            Some(Command::End(grace)) => return end(worker, &listeners, grace).await,
+            Some(Command::End(grace)) => return end(worker, parking, &listeners, grace).await,
             None => return,
         }
     }
 }
 
-async fn end(worker: &Worker, listeners: &HashMap<u32, watch::Sender<bool>>, grace: Duration) {
+async fn end(
+    worker: &Worker,
+    parking: &Parking,
+    listeners: &HashMap<u32, watch::Sender<bool>>,
+    grace: Duration,
+) {
     for ending in listeners.values() {
         ending.send_replace(true);
     }
+    parking.clear();
     let all_served = async {
         while worker.open.get() > 0 {
             worker.idle.notified().await;
