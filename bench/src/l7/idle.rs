@@ -20,8 +20,9 @@ use super::{
 const WARM: u32 = 200;
 /// Files of a proxy, and of us, that are no idle connections.
 const SPARE: u32 = 1_000;
-/// Memory that does not fall for so long stays. Allocators give pages back over ten seconds, and at first slowly.
-const STEADY: Duration = Duration::from_secs(5);
+/// Memory that does not fall for so long stays. jemalloc gives a page back within ten seconds, and at first hardly any: who
+/// looks sooner again sees no difference, and takes for held what is on its way.
+const STEADY: Duration = Duration::from_secs(12);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
