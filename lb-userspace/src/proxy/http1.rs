@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// Sends a request, and waits for the head of its answer. The body of the answer is then had of the connection. If the
-    /// request has a body it is taken.
+    /// request has a body it is taken, unless nothing was sent.
     pub(super) async fn ask(
         mut self: Box<Self>,
         request: &mut Request<Outbound>,
@@ -101,22 +101,25 @@ impl Connection {
         let method = request.method();
         match poll_fn(|cx| self.poll_head(cx, method)).await {
             Ok(parts) => Ok(Response::from_parts(parts, self)),
-            Err(error) => Err(Unanswered { error, is_unsent: self.sending.is_unsent() }),
+            Err(error) => {
+                let is_unsent = self.sending.is_unsent();
+                if is_unsent {
+                    *request.body_mut() = self.sending.take_body();
+                }
+                Err(Unanswered { error, is_unsent })
+            }
         }
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Parts, Error>> {
         loop {
-            // An answer may come before the end of the request; who gives one need not read the rest.
+            // An answer may come before the end of the request; who gives one need not read the rest. So where the backend
+            // takes no more, what it has said before decides: that may be there without our having been told of it.
             let sent = self.sending.poll(&mut self.stream, cx);
             if let Poll::Ready(Err(error @ Error::Request(_))) = sent {
                 return Poll::Ready(Err(error));
             }
-            let read = self.read.poll_fill(&mut self.stream, cx);
-            if let (Poll::Ready(Err(error)), Poll::Pending) = (sent, &read) {
-                return Poll::Ready(Err(error));
-            }
-            match ready!(read) {
+            match ready!(self.read.poll_fill(&mut self.stream, cx)) {
                 Ok(0) if self.read.bytes.is_empty() => return Poll::Ready(Err(Error::Closed)),
                 Ok(0) => return Poll::Ready(Err(Error::Incomplete)),
                 Ok(_) => {}

@@ -82,7 +82,8 @@ impl Framing {
                 },
                 Self::Chunks(Chunk::Trailers) => match trailers(read)? {
                     None => return Ok(None),
-                    Some(trailers) => (Self::Over, trailers.map(Piece::Trailers)),
+                    Some(none) if none.is_empty() => (Self::Over, None),
+                    Some(trailers) => (Self::Over, Some(Piece::Trailers(trailers))),
                 },
             };
             let stays = next == *self;
@@ -95,7 +96,7 @@ impl Framing {
 
     /// The connection has ended.
     pub(super) fn end(&mut self) -> Result<(), Error> {
-        if !matches!(self, Self::Close | Self::Over) {
+        if *self != Self::Close && !self.is_over() {
             return Err(Error::Incomplete);
         }
         *self = Self::Over;
@@ -118,6 +119,10 @@ fn size(read: &mut BytesMut) -> Result<Option<u64>, Error> {
     }
     match httparse::parse_chunk_size(read).map_err(|_| WRONG)? {
         Status::Complete((end, size)) => {
+            // In an extension `httparse` takes anything, also what others may take for the end of the line.
+            if read.iter().position(|byte| *byte == b'\n') != end.checked_sub(1) {
+                return Err(WRONG);
+            }
             read.advance(end);
             Ok(Some(size))
         }
@@ -139,11 +144,11 @@ fn line_end(read: &mut BytesMut) -> Result<Option<()>, Error> {
 }
 
 /// The trailers, if all are there; there may be none.
-fn trailers(read: &mut BytesMut) -> Result<Option<Option<HeaderMap>>, Error> {
+fn trailers(read: &mut BytesMut) -> Result<Option<HeaderMap>, Error> {
     let mut room = [httparse::EMPTY_HEADER; fields::MOST];
     match httparse::parse_headers(read, &mut room).map_err(Error::Head)? {
         Status::Complete((end, found)) => {
-            let trailers = if found.is_empty() { None } else { Some(trailers_of(found)?) };
+            let trailers = trailers_of(found)?;
             read.advance(end);
             Ok(Some(trailers))
         }

@@ -18,7 +18,7 @@ use super::{
     framing::{Chunk, Framing},
     switches,
 };
-use crate::proxy::{headers::listed, strict};
+use crate::proxy::{body::ROOM, strict};
 
 const NO_STATUS: Error = Error::Head(httparse::Error::Status);
 
@@ -51,6 +51,10 @@ fn next(read: &mut BytesMut, spans: &mut Spans) -> Result<Option<(Parts, Seen)>,
     let parsed =
         ParserConfig::default().parse_response_with_uninit_headers(&mut found, read, &mut room);
     let Status::Complete(end) = parsed.map_err(Error::Head)? else { return Ok(None) };
+    // However much of it was read at one time.
+    if end > ROOM {
+        return Err(Error::LongHead(ROOM));
+    }
     let status = found.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NO_STATUS)?;
     let version = if found.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let reason = found.reason.filter(|reason| status.canonical_reason() != Some(reason));
@@ -80,8 +84,10 @@ fn of(mut parts: Parts, seen: Seen, method: &Method) -> Result<Head, Error> {
         }
         // It overrides a length, which would mislead whoever is next.
         headers.remove(CONTENT_LENGTH);
-        let last = listed(headers, &TRANSFER_ENCODING).last();
-        let chunked = last.is_some_and(|last| last.eq_ignore_ascii_case("chunked"));
+        // Also one that is no text is the last.
+        let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+        let last = last.and_then(|list| list.as_bytes().rsplit(|byte| *byte == b',').next());
+        let chunked = last.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         if chunked { Framing::Chunks(Chunk::Size) } else { Framing::Close }
     } else if seen.length {
         Framing::Length(length(headers)?)
@@ -96,7 +102,10 @@ fn of(mut parts: Parts, seen: Seen, method: &Method) -> Result<Head, Error> {
 fn length(headers: &mut HeaderMap) -> Result<u64, Error> {
     const WRONG: Error = Error::Framing("Content-Length");
     let length = {
-        let mut lengths = listed(headers, &CONTENT_LENGTH).map(|it| strict::length(it.as_bytes()));
+        // Also what is no text counts: as if it were not there, there would be no length, or another.
+        let all = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+        let each = all.flat_map(|value| value.split(|byte| *byte == b','));
+        let mut lengths = each.map(|length| strict::length(length.trim_ascii()));
         let first = lengths.next().flatten();
         let length = first.ok_or(WRONG)?;
         match lengths.next() {

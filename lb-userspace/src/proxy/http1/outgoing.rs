@@ -20,6 +20,8 @@ pub(super) struct Outgoing {
     written: usize,
     piece: Bytes,
     end: &'static [u8],
+    /// Whether the stream may hold something of what was written: one of TLS does.
+    unflushed: bool,
 }
 
 impl Outgoing {
@@ -43,23 +45,27 @@ impl Outgoing {
         self.piece.is_empty() && self.end.is_empty() && self.own.len() < SMALL
     }
 
-    /// Whether some of what there is is written.
+    /// Whether some of what there is or was is written, and the stream may hold it.
     pub(super) fn is_begun(&self) -> bool {
-        self.written > 0
+        self.unflushed
     }
 
-    /// Whether all is written.
+    /// Whether all is written, and nothing is held by the stream.
     pub(super) fn is_empty(&self) -> bool {
+        self.is_written() && !self.unflushed
+    }
+
+    fn is_written(&self) -> bool {
         self.own.is_empty() && self.piece.is_empty() && self.end.is_empty()
     }
 
-    /// Writes all there is.
+    /// Writes all there is, and has the stream let go of it.
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.is_empty() {
+        while !self.is_written() {
             let own = self.own.get(self.written..).unwrap_or_default();
             let written = if self.piece.is_empty() && self.end.is_empty() {
                 ready!(Pin::new(&mut *stream).poll_write(cx, own))?
@@ -70,9 +76,14 @@ impl Outgoing {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
             self.advance(written);
         }
-        Pin::new(stream).poll_flush(cx)
+        if self.unflushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn advance(&mut self, written: usize) {

@@ -69,6 +69,11 @@ impl Sending<Outbound> {
         });
         out.extend_from_slice(b"\r\n");
     }
+
+    /// The body of the request, if it is still there.
+    pub(super) fn take_body(&mut self) -> Outbound {
+        self.body.take().map_or(Outbound::Empty, |(body, _)| body)
+    }
 }
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {

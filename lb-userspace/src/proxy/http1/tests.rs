@@ -1,1 +1,25 @@
+//! HTTP/1.1 as backends may speak it, and as they are spoken to.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod asking;
+mod chunks;
+mod clients;
+mod heads;
+mod judged;
+mod outgoing;
+mod peer;
+mod plain;
+mod sending;
+
+use std::io;
+
+use bytes::BytesMut;
+
+use super::{fields::MOST, framing::Chunk, head::Head, *};
+
+/// The head that these bytes begin with, and what follows it.
+fn head_of(bytes: &[u8], method: &Method) -> Result<Option<(Head, BytesMut)>, Error> {
+    let mut read = BytesMut::from(bytes);
+    let head = head::parse(&mut read, &mut Spans::new(), method)?;
+    Ok(head.map(|head| (head, read)))
+}
