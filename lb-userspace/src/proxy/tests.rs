@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod announcing;
+mod answers;
 mod balancing;
 mod bodies;
 mod callers;
@@ -15,6 +16,7 @@ mod injecting;
 mod large;
 mod leaving;
 mod logging;
+mod odd_answers;
 mod pages;
 mod passing;
 mod refusing;
