@@ -23,6 +23,7 @@ pub(super) type Spans = Vec<(Range<usize>, Range<usize>)>;
 
 /// Which fields there are that say how a message is read: most have few of them, and to look for one is not for nothing.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of another field whether it is there")]
 pub(super) struct Seen {
     pub(super) connection: bool,
     pub(super) length: bool,

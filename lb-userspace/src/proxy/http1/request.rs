@@ -17,6 +17,7 @@ use crate::proxy::{
 
 /// What a request says of itself and its answer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "none of them says anything of another")]
 pub(super) struct Asked {
     /// Whether it asks for no more than a head.
     pub(super) head_only: bool,

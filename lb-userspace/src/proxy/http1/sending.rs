@@ -113,14 +113,13 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
                 && let Poll::Ready(frame) = Pin::new(body).poll_frame(cx)
             {
                 self.has_begun = true;
-                match frame.transpose().map_err(Error::Request)? {
-                    Some(frame) => put(frame, framed, &mut self.bytes),
-                    None => {
-                        if let Framed::Chunks(_) = framed {
-                            self.bytes.own().extend_from_slice(b"0\r\n\r\n");
-                        }
-                        self.body = None;
+                if let Some(frame) = frame.transpose().map_err(Error::Request)? {
+                    put(frame, framed, &mut self.bytes);
+                } else {
+                    if let Framed::Chunks(_) = framed {
+                        self.bytes.own().extend_from_slice(b"0\r\n\r\n");
                     }
+                    self.body = None;
                 }
             }
             if self.bytes.is_empty() {

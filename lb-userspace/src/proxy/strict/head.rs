@@ -229,6 +229,7 @@ pub(in crate::proxy) const fn is_token(byte: u8) -> bool {
 
 /// RFC 9110 section 5.5: visible characters, spaces, tabs, and bytes that are no ASCII. None of them decides alone, so that many
 /// are looked at in one step.
+#[expect(clippy::needless_bitwise_bool, reason = "so that there is no branch for each byte")]
 pub(super) fn are_of_value(bytes: &[u8]) -> bool {
     let is_one = |byte: u8| (byte >= 0x20) & (byte != 0x7f) | (byte == b'\t');
     bytes.iter().fold(true, |right, byte| right & is_one(*byte))
