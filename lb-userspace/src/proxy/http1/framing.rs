@@ -1,13 +1,16 @@
-//! Where the body of an answer ends (RFC 9112 sections 6 and 7.1).
+//! Where a body ends (RFC 9112 sections 6 and 7.1).
+
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use httparse::Status;
 use hyper::{
     HeaderMap,
-    body::{Bytes, SizeHint},
+    body::{Bytes, Frame, SizeHint},
 };
+use tokio::io::AsyncRead;
 
-use super::{error::Error, fields, head::trailers_of};
+use super::{buffer::Buffer, error::Error, fields, head::trailers_of};
 use crate::proxy::body::ROOM;
 
 /// What of a body is yet to come.
@@ -101,6 +104,28 @@ impl Framing {
         }
         *self = Self::Over;
         Ok(())
+    }
+}
+
+/// More of a body, from what was read or can be.
+pub(super) fn poll_frame<S: AsyncRead + Unpin>(
+    framing: &mut Framing,
+    read: &mut Buffer,
+    stream: &mut S,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    loop {
+        match framing.next(&mut read.bytes)? {
+            Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Piece::Trailers(trailers)) => {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
+            None if framing.is_over() => return Poll::Ready(None),
+            None => {}
+        }
+        if ready!(read.poll_fill(stream, cx)).map_err(Error::Broken)? == 0 {
+            framing.end()?;
+        }
     }
 }
 

@@ -11,11 +11,26 @@ mod peer;
 mod plain;
 mod sending;
 
-use std::io;
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::BytesMut;
+use hyper::{Method, Request, Response, StatusCode, body::Bytes, http::response::Parts};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{fields::MOST, framing::Chunk, head::Head, *};
+use super::{
+    asking::Unanswered,
+    fields::{MOST, Spans},
+    framing::{Chunk, Framing, Piece},
+    head::Head,
+    sending::Sending,
+    *,
+};
+use crate::proxy::body::{Outbound, ROOM};
 
 /// The head that these bytes begin with, and what follows it.
 fn head_of(bytes: &[u8], method: &Method) -> Result<Option<(Head, BytesMut)>, Error> {

@@ -19,7 +19,7 @@ use super::{
     buffer::Buffer,
     error::Error,
     fields::Spans,
-    framing::{Framing, Piece},
+    framing::{Framing, poll_frame},
     outgoing::Outgoing,
     raw::Raw,
     request::{self, Asked},
@@ -106,19 +106,11 @@ impl<S: Stream> Source for Wire<S> {
         if let Poll::Ready(told) = self.poll_interim(cx) {
             told.map_err(Error::Broken)?;
         }
-        loop {
-            match self.framing.next(&mut self.read.bytes)? {
-                Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Some(Piece::Trailers(trailers)) => {
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-                }
-                None if self.framing.is_over() => return Poll::Ready(None),
-                None => {}
-            }
-            if ready!(self.poll_fill(cx)).map_err(Error::Broken)? == 0 {
-                return Poll::Ready(Some(Err(Error::HalfRequest)));
-            }
-        }
+        let Some(io) = &mut self.io else { return Poll::Ready(Some(Err(Error::HalfRequest))) };
+        poll_frame(&mut self.framing, &mut self.read, io, cx).map_err(|error| match error {
+            Error::Incomplete => Error::HalfRequest,
+            error => error,
+        })
     }
 
     fn framing(&self) -> &Framing {
