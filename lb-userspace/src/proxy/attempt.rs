@@ -86,7 +86,8 @@ impl Attempt<'_> {
         let reused = kept.is_some();
         let sender = match kept {
             Some(sender) => sender,
-            None => match self.connect().await {
+            // Rarely needed, and large: apart it takes no room in each connection of a client.
+            None => match Box::pin(self.connect()).await {
                 Ok(sender) => {
                     if let Some(another) = sender.another() {
                         worker.kept().borrow_mut().put(shared, named_ends, another);

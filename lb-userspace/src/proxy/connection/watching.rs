@@ -46,7 +46,7 @@ impl<F: Future, S> Future for Served<'_, F, S> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.requests.as_mut().poll(cx)
+        clock::standing_still(|| self.requests.as_mut().poll(cx))
     }
 }
 

@@ -71,13 +71,16 @@ impl<S: Stream + 'static> Serving<S> {
         let mut sending = Sending::default();
         let next = || poll_fn(|cx| self.shared.poll_request(cx, self.stops.get()));
         while let Some((request, asked)) = next().await {
-            // It is large, and stays where it begins.
-            let mut answering = pin!(answer(request));
-            let unless_gone = poll_fn(|cx| match answering.as_mut().poll(cx) {
-                Poll::Ready(response) => Poll::Ready(Some(response)),
-                Poll::Pending => self.shared.poll_gone(cx).map(|()| None),
-            });
-            let Some(response) = unless_gone.await else { return };
+            let response = {
+                // It is large, and stays where it begins.
+                let mut answering = pin!(answer(request));
+                poll_fn(|cx| match answering.as_mut().poll(cx) {
+                    Poll::Ready(response) => Poll::Ready(Some(response)),
+                    Poll::Pending => self.shared.poll_gone(cx).map(|()| None),
+                })
+                .await
+            };
+            let Some(response) = response else { return };
             match self.send(&mut sending, response, &asked).await {
                 Next::Request => {}
                 Next::End => break,
@@ -101,6 +104,8 @@ impl<S: Stream + 'static> Serving<S> {
         let tunnel = body.take_tunnel();
         let may = asked.persists && self.goes_on.get() && !self.shared.waits();
         let persists = sending.answer(&parts, body, asked, may);
+        // What was read of a backend can be overwritten when nothing points there.
+        drop(parts);
         let mut out = self.shared.clone();
         let sent = poll_fn(|cx| {
             // A client may hear us only when it has said all.
