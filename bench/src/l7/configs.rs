@@ -146,6 +146,8 @@ pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path) -> String
     [
         daemon(files),
         listener("plain", Who::Shunt, Work::KeepAlive),
+        // As the others, and for longer than idle connections are looked at.
+        "[listener.client]\nkeep-alive-timeout = \"600s\"\n".to_owned(),
         listener("secure", Who::Shunt, Work::Handshakes),
         "protocol = \"https\"\n".to_owned(),
         format!(
