@@ -24,6 +24,7 @@ mod resting;
 mod secure;
 mod server;
 mod slow;
+mod speaking;
 mod standing_still;
 mod streams;
 mod to_https;

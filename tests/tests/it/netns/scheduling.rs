@@ -84,20 +84,22 @@ fn asked_again(open: &mut [(Client, String)]) -> Result<()> {
 #[test]
 fn least_flows_fills_up() {
     wants("nat", "scheduler = \"least-flows\"\ntracking = \"full\"").scene(|scene| {
-        let open = connections(scene, 40)?;
+        let open = connections(scene, 240)?;
         let share = |open: &[(Client, String)]| {
             let names: Vec<_> = open.iter().map(|(_, backend)| backend.clone()).collect();
             counts(&names).into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
         };
         let shares: BTreeMap<String, usize> = share(&open);
-        assert!(shares.values().all(|n| (8..=12).contains(n)), "{shares:?}");
+        // Of two drawn at random the one with less: by more than this nobody is off once in a million times. If it were
+        // one drawn at random, somebody mostly would be.
+        assert!(shares.values().all(|n| (52..=67).contains(n)), "{shares:?}");
         let busy = |backend: &str| ["backend1", "backend2"].contains(&backend);
         let kept: Vec<_> = open.into_iter().filter(|(_, backend)| busy(backend)).collect();
-        let more = connections(scene, 16)?;
+        let more = connections(scene, 160)?;
         let shares: BTreeMap<String, usize> = share(&more);
         let others: usize = shares.iter().filter(|(b, _)| !busy(b)).map(|(_, n)| n).sum();
-        // A draw of both busy ones comes once in four times.
-        assert!(others >= 8, "{shares:?}");
+        // A draw of both busy ones comes once in four times: 120 are to be expected, give or take 5.5.
+        assert!(others >= 97, "{shares:?}");
         drop((kept, more));
         counted_anew(scene)
     });
