@@ -15,6 +15,8 @@ mod samples;
 mod stage;
 mod targets;
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use tests::{
     interrupt,
@@ -43,17 +45,19 @@ struct Effort {
     /// Requests of a measurement are this part of those of a full run.
     part: u32,
     idle: u32,
+    /// Memory that does not fall for so long stays.
+    steady: Duration,
 }
 
 impl Effort {
     const fn of(args: &Args) -> Self {
         if args.smoke {
-            return Self { rounds: 1, part: 200, idle: 50 };
+            return Self { rounds: 1, part: 200, idle: 50, steady: Duration::from_millis(200) };
         }
         if args.quick {
-            return Self { rounds: 5, part: 3, idle: 20_000 };
+            return Self { rounds: 5, part: 3, idle: 20_000, steady: idle::STEADY };
         }
-        Self { rounds: 11, part: 1, idle: 20_000 }
+        Self { rounds: 11, part: 1, idle: 20_000, steady: idle::STEADY }
     }
 }
 
@@ -93,7 +97,7 @@ fn measure(effort: Effort) -> Result<Report> {
     ensure!(stage.forwarded()? > 0, "nothing went through the service of layer 4");
     println!("idle connections");
     for who in IDLE {
-        samples.add_idle(who, idle::bytes(&stage, who, effort.idle)?);
+        samples.add_idle(who, idle::bytes(&stage, who, effort.idle, effort.steady)?);
     }
     let targets = targets::targets(&samples);
     let machine = machine::lines("one of them the proxy's alone");

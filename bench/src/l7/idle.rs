@@ -22,7 +22,7 @@ const WARM: u32 = 200;
 const SPARE: u32 = 1_000;
 /// Memory that does not fall for so long stays. jemalloc gives a page back within ten seconds, and at first hardly any: who
 /// looks sooner again sees no difference, and takes for held what is on its way.
-const STEADY: Duration = Duration::from_secs(12);
+pub(crate) const STEADY: Duration = Duration::from_secs(12);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -34,15 +34,15 @@ pub(crate) fn room(who: Who, wanted: u32) -> u32 {
 }
 
 /// Bytes that a proxy holds for a connection that has had a request and waits for the next.
-pub(crate) fn bytes(stage: &Stage, who: Who, connections: u32) -> Result<f64> {
+pub(crate) fn bytes(stage: &Stage, who: Who, connections: u32, steady: Duration) -> Result<f64> {
     let case = Case { work: Work::KeepAlive, who };
     let pid = stage.pid(who)?.context("there is no proxy")?;
     let (client, at) = (stage.client(who), Stage::address(case));
     let connections = room(who, connections);
     let warm = open(client, at, WARM)?;
-    let before = settled(pid)?;
+    let before = settled(pid, steady)?;
     let many = open(client, at, connections)?;
-    let after = settled(pid)?;
+    let after = settled(pid, steady)?;
     for connection in warm.iter().chain(&many) {
         ensure!(is_open(connection), "{} has closed an idle connection", who.name());
     }
@@ -52,10 +52,10 @@ pub(crate) fn bytes(stage: &Stage, who: Who, connections: u32) -> Result<f64> {
 }
 
 /// Memory of a process when it has given back what it will: it is looked at until it does not fall any more.
-fn settled(pid: u32) -> Result<u64> {
+fn settled(pid: u32, steady: Duration) -> Result<u64> {
     let mut least = private_memory(pid)?;
     loop {
-        wait::pause(STEADY)?;
+        wait::pause(steady)?;
         let now = private_memory(pid)?;
         if now >= least {
             return Ok(least);
