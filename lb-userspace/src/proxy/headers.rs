@@ -81,7 +81,8 @@ pub(super) fn was_asked_for(agreed: &HeaderValue, asked: &HeaderValue) -> bool {
         && agreed.all(|one| tokens(asked).any(|other| other.eq_ignore_ascii_case(one)))
 }
 
-fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+/// What one header lists.
+pub(super) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value.to_str().unwrap_or_default().split(',').map(str::trim)
 }
 

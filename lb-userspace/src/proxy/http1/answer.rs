@@ -6,7 +6,7 @@ use hyper::{
     StatusCode,
     body::Body,
     ext::ReasonPhrase,
-    header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
     http::response::Parts,
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::{
     sending::{Framed, Sending, frame, write, write_field, write_length},
     switches,
 };
-use crate::proxy::body::Reply;
+use crate::proxy::{body::Reply, headers::tokens};
 
 /// What an answer says that is there only once.
 #[derive(Default)]
@@ -90,18 +90,15 @@ fn write_fields(parts: &Parts, keeps_length: bool, out: &mut Vec<u8>) -> Said {
             CONTENT_LENGTH => said.length = true,
             // How the body is framed here is told by who does it.
             TRANSFER_ENCODING => continue,
-            CONNECTION => said.close |= closes(value),
+            CONNECTION => {
+                said.close |= tokens(value).any(|option| option.eq_ignore_ascii_case("close"));
+            }
             DATE => said.date = true,
             _ => {}
         }
         write_field(name, value, out);
     }
     said
-}
-
-fn closes(value: &HeaderValue) -> bool {
-    let options = value.to_str().unwrap_or_default().split(',');
-    options.map(str::trim).any(|option| option.eq_ignore_ascii_case("close"))
 }
 
 thread_local! {

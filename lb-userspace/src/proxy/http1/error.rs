@@ -1,4 +1,4 @@
-//! What goes wrong on a connection to a backend.
+//! What goes wrong on a connection of HTTP/1.
 
 use std::io;
 

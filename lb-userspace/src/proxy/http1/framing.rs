@@ -10,7 +10,11 @@ use hyper::{
 };
 use tokio::io::AsyncRead;
 
-use super::{buffer::Buffer, error::Error, fields, head::trailers_of};
+use super::{
+    buffer::Buffer,
+    error::Error,
+    fields::{self, Spans},
+};
 use crate::proxy::body::ROOM;
 
 /// What of a body is yet to come.
@@ -173,8 +177,9 @@ fn trailers(read: &mut BytesMut) -> Result<Option<HeaderMap>, Error> {
     let mut room = [httparse::EMPTY_HEADER; fields::MOST];
     match httparse::parse_headers(read, &mut room).map_err(Error::Head)? {
         Status::Complete((end, found)) => {
-            let trailers = trailers_of(found)?;
-            read.advance(end);
+            let mut spans = Spans::new();
+            fields::note(found, read, &mut spans);
+            let (trailers, _) = fields::take(&spans, &read.split_to(end).freeze(), 0)?;
             Ok(Some(trailers))
         }
         Status::Partial if read.len() >= ROOM => Err(Error::LongHead(ROOM)),

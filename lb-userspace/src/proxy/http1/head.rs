@@ -3,12 +3,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
-use httparse::{Header, ParserConfig, Status};
+use httparse::{ParserConfig, Status};
 use hyper::{
     HeaderMap, Method, Response, StatusCode, Version,
     body::Bytes,
     ext::ReasonPhrase,
-    header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING},
     http::response::Parts,
 };
 
@@ -116,17 +116,4 @@ fn length(headers: &mut HeaderMap) -> Result<u64, Error> {
     };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     Ok(length)
-}
-
-/// Trailers that were found.
-pub(super) fn trailers_of(found: &[Header<'_>]) -> Result<HeaderMap, Error> {
-    let mut trailers = HeaderMap::with_capacity(found.len());
-    for field in found {
-        let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| Error::Head(httparse::Error::HeaderName))?;
-        let value = HeaderValue::from_bytes(field.value)
-            .map_err(|_| Error::Head(httparse::Error::HeaderValue))?;
-        trailers.append(name, value);
-    }
-    Ok(trailers)
 }
