@@ -145,6 +145,14 @@ pub enum ProxyError {
     },
 }
 
+/// A listener that is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Bound {
+    number: u32,
+    address: SocketAddr,
+    clients_speak_first: bool,
+}
+
 /// The proxy as the control loop sees it.
 pub struct Proxy {
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -152,8 +160,7 @@ pub struct Proxy {
     /// None before there is a listener.
     workers: Vec<Thread>,
     count: usize,
-    /// Listeners that are served, with their numbers.
-    bound: BTreeMap<Name, (u32, SocketAddr)>,
+    bound: BTreeMap<Name, Bound>,
     last_number: u32,
 }
 
@@ -180,12 +187,13 @@ impl Proxy {
         let made = self.maker.made_for(desired)?;
         let (bound, mut commands) = self.bind(desired)?;
         self.start_workers(&bound)?;
-        let numbers = bound.iter().map(|(name, (number, _))| (name.clone(), *number)).collect();
+        let numbers = numbers(&bound);
         let snapshot = self.maker.snapshot(desired, down, made, &numbers);
         self.snapshot.store(Arc::new(snapshot));
         for (name, entry) in &self.bound {
-            if bound.get(name) != Some(entry) {
-                commands.extend((0..self.workers.len()).map(|nth| (nth, Command::Close(entry.0))));
+            if bound.get(name).is_none_or(|now| now.number != entry.number) {
+                let close = |nth| (nth, Command::Close(entry.number));
+                commands.extend((0..self.workers.len()).map(close));
             }
         }
         for (nth, command) in commands {
@@ -200,45 +208,46 @@ impl Proxy {
     /// Reads certificates and error pages again whose files have changed.
     pub fn reload_files(&mut self, desired: &Desired, down: &BTreeSet<(Name, SocketAddr)>) {
         if self.maker.reload() {
-            let numbers = self.bound.iter().map(|(name, (nth, _))| (name.clone(), *nth)).collect();
+            let numbers = numbers(&self.bound);
             let made = self.maker.made();
             let snapshot = self.maker.snapshot(desired, down, made, &numbers);
             self.snapshot.store(Arc::new(snapshot));
         }
     }
 
-    /// Binds what is not bound yet: a socket for each worker.
+    /// Binds what is not bound yet: a socket for each worker. What is bound stays.
     #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn bind(
         &mut self,
         desired: &Desired,
-    ) -> Result<(BTreeMap<Name, (u32, SocketAddr)>, Vec<(usize, Command)>), ProxyError> {
+    ) -> Result<(BTreeMap<Name, Bound>, Vec<(usize, Command)>), ProxyError> {
         let mut bound = BTreeMap::new();
         let mut commands = Vec::new();
         for (name, listener) in &desired.listeners {
             let address = listener.listen;
-            if let Some(entry) = self.bound.get(name).filter(|(_, bound)| *bound == address) {
-                bound.insert(name.clone(), *entry);
+            let clients_speak_first = listener.protocol.clients_speak_first();
+            if let Some(entry) = self.bound.get(name).filter(|entry| entry.address == address) {
+                if entry.clients_speak_first != clients_speak_first {
+                    let command = |nth| (nth, Command::Defer(entry.number, clients_speak_first));
+                    commands.extend((0..self.count).map(command));
+                }
+                bound.insert(name.clone(), Bound { clients_speak_first, ..*entry });
                 continue;
             }
             self.last_number += 1;
+            let number = self.last_number;
             for nth in 0..self.count {
-                let socket = socket::listen(address).map_err(|source| ProxyError::Listen {
-                    listener: name.clone(),
-                    address,
-                    source,
+                let socket = socket::listen(address, clients_speak_first).map_err(|source| {
+                    ProxyError::Listen { listener: name.clone(), address, source }
                 })?;
-                commands.push((nth, Command::Open(self.last_number, socket)));
+                commands.push((nth, Command::Open(number, socket)));
             }
-            bound.insert(name.clone(), (self.last_number, address));
+            bound.insert(name.clone(), Bound { number, address, clients_speak_first });
         }
         Ok((bound, commands))
     }
 
-    fn start_workers(
-        &mut self,
-        bound: &BTreeMap<Name, (u32, SocketAddr)>,
-    ) -> Result<(), ProxyError> {
+    fn start_workers(&mut self, bound: &BTreeMap<Name, Bound>) -> Result<(), ProxyError> {
         if bound.is_empty() {
             return Ok(());
         }
@@ -264,4 +273,8 @@ impl Proxy {
     pub async fn reopen_logs(&mut self) -> Vec<(LogTarget, Result<(), String>)> {
         Logs::reopen(self.maker.logs().1).await
     }
+}
+
+fn numbers(bound: &BTreeMap<Name, Bound>) -> BTreeMap<Name, u32> {
+    bound.iter().map(|(name, bound)| (name.clone(), bound.number)).collect()
 }

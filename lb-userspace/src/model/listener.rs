@@ -83,6 +83,11 @@ impl ListenerProtocol {
     pub fn reads_requests(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }
+
+    /// Whether a server has nothing to say before its client has said something.
+    pub fn clients_speak_first(self) -> bool {
+        self != Self::Tcp
+    }
 }
 
 /// How TLS is ended.

@@ -8,7 +8,7 @@ mod watching;
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -24,15 +24,15 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     sync::watch,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
+pub(super) use self::seat::Seat;
 use self::{
-    seat::{Seat, Socket},
+    seat::Socket,
     watching::{End, Served, watch_over},
 };
 use super::{
@@ -77,11 +77,12 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Serves the client until it goes, or has been told to.
-    pub(super) async fn serve(self, mut stream: TcpStream) {
+    pub(super) async fn serve(self, socket: TcpStream) {
         let Some(listener) = self.worker.snapshot().listener(self.number).cloned() else { return };
         let Some(entry) = listener.enter(self.client.ip()) else {
-            return self.turn_away(&listener, stream, self.client);
+            return self.turn_away(&listener, socket, self.client);
         };
+        let mut stream = Seat::of(socket);
         let open = self.worker.open_connection(&listener.shared);
         let begun = clock::now();
         let own = announced::own(&listener, &stream, self.client);
@@ -91,7 +92,10 @@ impl Arrival {
             let Some(ends) = Box::pin(announced).await else { return };
             // The proxy may have any number of connections, which does not go for its client.
             let Some(entry) = listener.enter(ends.source.ip()) else {
-                return self.turn_away(&listener, stream, ends.source);
+                if let Ok((socket, ())) = stream.apart() {
+                    self.turn_away(&listener, socket, ends.source);
+                }
+                return;
             };
             (ends, entry)
         } else {
@@ -110,15 +114,15 @@ impl Arrival {
     }
 
     /// Closes a connection of who has as many as it may.
-    fn turn_away(&self, listener: &Arc<Listener>, stream: TcpStream, client: SocketAddr) {
+    fn turn_away(&self, listener: &Arc<Listener>, socket: TcpStream, client: SocketAddr) {
         let worker = self.worker.nth;
         Noted::turn_away(Asker { listener, worker, client: client.ip(), session: None });
-        crowd::turn_away(listener, stream, client);
+        crowd::turn_away(listener, socket, client);
     }
 
-    async fn serve_securely(self, listener: Arc<Listener>, stream: TcpStream, admitted: Admitted) {
+    async fn serve_securely(self, listener: Arc<Listener>, stream: Seat, admitted: Admitted) {
         let Some(tls) = listener.tls.clone() else { return };
-        let handshake = TlsAcceptor::from(tls).accept(Seat::of(stream));
+        let handshake = TlsAcceptor::from(tls).accept(stream);
         match timeout(listener.limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -199,7 +203,8 @@ impl Spoken {
         let is_ending = *self.ending.borrow_and_update();
         let serving = Serving::new(io, !is_ending);
         let visit = &self.visit;
-        let requests = serving.run(async |request: Request<_>| {
+        let alarms = Rc::clone(visit.worker().alarms());
+        let requests = serving.run(&alarms, async |request: Request<_>| {
             visit.answer(request.map(|body| body.map_or(Upload::Nowhere, Upload::Http1))).await
         });
         let mut connection = Served { requests: pin!(requests), serving: &serving };

@@ -86,7 +86,7 @@ impl Proxy {
         peer: IpAddr,
     ) -> Option<Explanation> {
         let snapshot = self.snapshot.load();
-        let listener = snapshot.listener(self.bound.get(listener)?.0)?;
+        let listener = snapshot.listener(self.bound.get(listener)?.number)?;
         let (host, path) = (host_name(host), normal_path(path));
         let caller = Caller::of(listener, peer, headers);
         let mut headers = headers.clone();
@@ -108,7 +108,7 @@ impl Proxy {
     /// What was counted of a listener.
     pub fn listener(&self, name: &Name) -> Option<ListenerCounts> {
         let snapshot = self.snapshot.load();
-        let listener = snapshot.listener(self.bound.get(name)?.0)?;
+        let listener = snapshot.listener(self.bound.get(name)?.number)?;
         let shared = &listener.shared;
         let mut answers = [0; 5];
         for (count, answered) in answers.iter_mut().zip(&shared.answers) {

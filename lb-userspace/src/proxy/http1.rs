@@ -26,16 +26,17 @@ mod tests;
 mod wire;
 
 use hyper::StatusCode;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 
 pub(super) use self::{
-    asking::Connection, error::Error, raw::Raw, serving::Serving, wire::RequestBody,
+    asking::Connection, error::Error, outgoing::Outlet, raw::Raw, serving::Serving,
+    wire::RequestBody,
 };
 
 /// What somebody is connected by.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub(super) trait Stream: AsyncRead + Outlet {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl<S: AsyncRead + Outlet> Stream for S {}
 
 /// Whether an answer of this status is the last of HTTP on its connection.
 const fn switches(status: StatusCode) -> bool {

@@ -26,6 +26,7 @@ pub(super) use self::watch::{Verdict, Watch};
 use super::{
     clients::Entry,
     gather::poll_write_gathered,
+    http1::Outlet,
     strict::{Limits, Refused, Scanner},
 };
 
@@ -57,6 +58,8 @@ pub(super) struct ClientIo<S> {
     /// Heads of requests that have passed it.
     heads: u64,
     stage: Stage,
+    /// Whether the client is told no more.
+    ends: bool,
     /// What was read and is yet to be passed on.
     ahead: Box<[u8]>,
     /// What counts the connection as one of its client's, for as long as there is this: in a tunnel, too.
@@ -68,7 +71,17 @@ impl<S> ClientIo<S> {
     pub(super) fn new(stream: S, watch: Arc<Watch>, plain: bool, entry: Entry) -> Self {
         let scanner = (!watch.is_multiplexed()).then(|| Scanner::new(Limits::of(watch.limits())));
         let stage = if plain { Stage::Opening } else { Stage::Open };
-        Self { stream, watch, plain, scanner, heads: 0, stage, ahead: Box::default(), entry }
+        Self {
+            stream,
+            watch,
+            plain,
+            scanner,
+            heads: 0,
+            stage,
+            ends: false,
+            ahead: Box::default(),
+            entry,
+        }
     }
 
     /// Of a connection that has rested: it goes on with another request in HTTP/1.
@@ -132,6 +145,13 @@ impl<S> ClientIo<S> {
     /// The socket itself.
     pub(super) fn get_mut(&mut self) -> &mut S {
         &mut self.stream
+    }
+}
+
+impl<S: Outlet> Outlet for ClientIo<S> {
+    fn ends(&mut self) {
+        self.ends = true;
+        self.stream.ends();
     }
 }
 
@@ -220,7 +240,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
             // The answer is yet to be written.
             return Poll::Ready(Ok(()));
         }
-        if self.plain && !self.watch.is_tunnelled() {
+        if self.plain && !self.ends && !self.watch.is_tunnelled() {
             // It is closed next, which says the same, unless it goes on as HTTP/2.
             return Poll::Ready(Ok(()));
         }

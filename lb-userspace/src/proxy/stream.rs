@@ -21,6 +21,7 @@ use self::hello::Hello;
 use super::{
     access_log::{Asker, Noted},
     clock::{milliseconds, now},
+    connection::Seat,
     failure::{Failure, Fault},
     pick::{Wish, place},
     snapshot::{Backend, Listener, Pool},
@@ -35,7 +36,7 @@ use crate::{model::ListenerProtocol, proxy_protocol::Ends};
 pub(super) async fn serve(
     worker: &Rc<Worker>,
     listener: &Arc<Listener>,
-    mut client: TcpStream,
+    mut client: Seat,
     ends: Ends,
 ) {
     let from = ends.source;
@@ -145,7 +146,7 @@ fn note(pool: &Pool, backend: &Backend, failure: &Failure) {
 }
 
 /// The name that a client asks for, and all that it has said so far.
-async fn hello(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
+async fn hello(client: &mut Seat) -> io::Result<(String, Vec<u8>)> {
     let mut reader = Hello::default();
     let mut bytes = vec![0; 4096];
     loop {

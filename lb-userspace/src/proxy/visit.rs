@@ -33,6 +33,7 @@ use super::{
     io::Watch,
     snapshot::{Found, Listener, Pool},
     table::{Asked, host_name},
+    worker::Worker,
 };
 use crate::{
     model::{
@@ -63,6 +64,11 @@ impl Visit {
             guest,
             watch: Arc::clone(watch),
         }
+    }
+
+    /// Who serves the client.
+    pub(super) fn worker(&self) -> &Rc<Worker> {
+        self.guest.worker()
     }
 
     /// The client, who is not served any more. Nothing if a request of it is.

@@ -1,6 +1,7 @@
 //! One thread that serves clients: a runtime of its own, sockets of its own, connections to backends of
 //! its own. It shares with the others the snapshot and the counts, and waits for nobody.
 
+mod listening;
 mod parking;
 mod thread;
 

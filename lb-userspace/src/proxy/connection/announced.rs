@@ -6,12 +6,12 @@ use std::{io, net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::{
     io::AsyncReadExt as _,
-    net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
 };
 use tracing::debug;
 
+use super::Seat;
 use crate::{
     model::{ListenerProtocol, duration::text},
     proxy::snapshot::Listener,
@@ -39,7 +39,7 @@ enum Unannounced {
 }
 
 /// The ends of a connection as they are.
-pub(super) fn own(listener: &Listener, stream: &TcpStream, client: SocketAddr) -> Ends {
+pub(super) fn own(listener: &Listener, stream: &Seat, client: SocketAddr) -> Ends {
     // The kernel is asked only where it knows more than we do, and somebody shall be told.
     let asks = listener.listen.ip().is_unspecified() && listener.announces();
     let destination = asks.then(|| stream.local_addr().ok()).flatten();
@@ -50,7 +50,7 @@ pub(super) fn own(listener: &Listener, stream: &TcpStream, client: SocketAddr) -
 /// be closed.
 pub(super) async fn read(
     listener: &Listener,
-    stream: &mut TcpStream,
+    stream: &mut Seat,
     own: Ends,
     mut ending: watch::Receiver<bool>,
 ) -> Option<Ends> {
@@ -82,7 +82,8 @@ pub(super) async fn read(
 }
 
 /// Looks at what has come, and takes as much of it as belongs to the header.
-async fn take(stream: &mut TcpStream) -> Result<Header, Unannounced> {
+async fn take(stream: &mut Seat) -> Result<Header, Unannounced> {
+    let mut stream = stream.known()?;
     let mut said = Vec::new();
     loop {
         let before = said.len();

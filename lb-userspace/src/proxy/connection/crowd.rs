@@ -2,11 +2,10 @@
 
 use std::{
     io::{Read, Write},
-    net::{Shutdown, SocketAddr},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::atomic::Ordering::Relaxed,
 };
 
-use tokio::net::TcpStream;
 use tracing::debug;
 
 use crate::{model::ListenerProtocol, proxy::snapshot::Listener};
@@ -17,16 +16,14 @@ const CROWDED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/pl
 const ARRIVED: usize = 4 << 10;
 
 /// Closes a connection at once, and waits for nothing: who opens more than it may shall hold nothing here meanwhile.
-pub(super) fn turn_away(listener: &Listener, stream: TcpStream, client: SocketAddr) {
+pub(super) fn turn_away(listener: &Listener, mut socket: TcpStream, client: SocketAddr) {
     listener.shared.over_max_connections.fetch_add(1, Relaxed);
     let most = listener.limits.max_connections.map_or(0, u32::from);
     debug!(
         "listener {}: {client}: closed, for it has its `max-connections`, {most}",
         listener.name
     );
-    if listener.protocol == ListenerProtocol::Http
-        && let Ok(mut socket) = stream.into_std()
-    {
+    if listener.protocol == ListenerProtocol::Http {
         // The socket does not block. Whether it is heard is the client's concern.
         _ = socket.write(CROWDED);
         _ = socket.shutdown(Shutdown::Write);

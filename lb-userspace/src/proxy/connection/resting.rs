@@ -8,9 +8,9 @@
 //!
 //! With TLS the session stays as it is, without its socket (see [`seat`](super::seat)).
 
-use std::{io, net::TcpStream as Bare, rc::Rc, sync::Arc};
+use std::{net::TcpStream, rc::Rc, sync::Arc};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, task::spawn_local, time::timeout};
+use tokio::{io::AsyncWriteExt, sync::watch, task::spawn_local, time::timeout};
 use tracing::debug;
 
 use super::{LINGERING, Spoken, seat::Socket};
@@ -51,12 +51,12 @@ impl Spoken {
 
 impl<S: Socket> Resting<S> {
     /// Puts together what was taken apart.
-    fn together(self, socket: Bare) -> io::Result<(Spoken, Box<ClientIo<S>>)> {
+    fn together(self, socket: TcpStream) -> (Spoken, Box<ClientIo<S>>) {
         let Self { guest, since, ending, open, entry, above } = self;
-        let stream = S::together(TcpStream::from_std(socket)?, above);
+        let stream = S::together(socket, above);
         let watch = Arc::new(Watch::again(&guest.listener().limits, since));
         let io = ClientIo::again(stream, Arc::clone(&watch), S::IS_PLAIN, entry);
-        Ok((Spoken::new(guest, watch, ending, open), Box::new(io)))
+        (Spoken::new(guest, watch, ending, open), Box::new(io))
     }
 }
 
@@ -65,24 +65,20 @@ impl<S: Socket> Parked for Resting<S> {
         *self.ending.borrow()
     }
 
-    fn go_on(self: Box<Self>, socket: Bare) {
-        match self.together(socket) {
-            Ok((spoken, io)) => drop(spawn_local(spoken.serve(io))),
-            Err(error) => debug!("a connection that has rested is closed: {error}"),
-        }
+    fn go_on(self: Box<Self>, socket: TcpStream) {
+        let (spoken, io) = self.together(socket);
+        spawn_local(spoken.serve(io));
     }
 
-    fn leave(self: Box<Self>, socket: Bare) {
+    fn leave(self: Box<Self>, socket: TcpStream) {
         if S::IS_PLAIN {
             // To be closed says it all.
             return;
         }
-        match self.together(socket) {
-            Ok((spoken, mut io)) => drop(spawn_local(async move {
-                _ = timeout(LINGERING, io.shutdown()).await;
-                drop(spoken);
-            })),
-            Err(error) => debug!("a connection that has rested is closed: {error}"),
-        }
+        let (spoken, mut io) = self.together(socket);
+        spawn_local(async move {
+            _ = timeout(LINGERING, io.shutdown()).await;
+            drop(spoken);
+        });
     }
 }

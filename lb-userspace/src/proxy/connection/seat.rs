@@ -1,20 +1,35 @@
 //! What a client is connected by, and how its socket is taken from it for a while.
+//!
+//! tokio learns of a socket when it must be waited for, and not before: a connection of a single request, which comes
+//! with it, begins and ends without that. To register a socket and to take it back are two system calls, a block of
+//! memory, and a turn of the event loop for each thing that happens there.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
-    io::{self, IoSlice},
-    net::TcpStream as Bare,
+    io::{self, IoSlice, Read},
+    mem,
+    net::{SocketAddr, TcpStream as Bare},
+    os::fd::AsFd,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
 
+use crate::proxy::http1::Outlet;
+
+/// Bytes that are read at most of a socket that tokio does not know: a head, or what TLS begins with.
+const FIRST: usize = 4 << 10;
+
 /// See the module.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub(super) trait Socket: AsyncRead + Outlet + Send + 'static {
     /// Whether it is nothing but a socket: neither TLS nor its agreement about the version of HTTP.
     const IS_PLAIN: bool;
 
@@ -25,19 +40,19 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn apart(self) -> io::Result<(Bare, Self::Above)>;
 
     /// The opposite.
-    fn together(socket: TcpStream, above: Self::Above) -> Self;
+    fn together(socket: Bare, above: Self::Above) -> Self;
 }
 
-impl Socket for TcpStream {
+impl Socket for Seat {
     const IS_PLAIN: bool = true;
     type Above = ();
 
-    fn apart(self) -> io::Result<(Bare, ())> {
-        Ok((self.into_std()?, ()))
+    fn apart(mut self) -> io::Result<(Bare, ())> {
+        Ok((self.take_socket()?, ()))
     }
 
-    fn together(socket: TcpStream, (): ()) -> Self {
-        socket
+    fn together(socket: Bare, (): ()) -> Self {
+        Self::of(socket)
     }
 }
 
@@ -46,26 +61,106 @@ impl Socket for TlsStream<Seat> {
     type Above = Self;
 
     fn apart(mut self) -> io::Result<(Bare, Self)> {
-        let socket = self.get_mut().0.0.take().ok_or(io::ErrorKind::NotConnected)?;
-        Ok((socket.into_std()?, self))
+        Ok((self.get_mut().0.take_socket()?, self))
     }
 
-    fn together(socket: TcpStream, mut above: Self) -> Self {
+    fn together(socket: Bare, mut above: Self) -> Self {
         *above.get_mut().0 = Seat::of(socket);
         above
     }
 }
 
-/// Where TLS has its socket. A session of it cannot be moved from one stream to another.
-pub(super) struct Seat(Option<TcpStream>);
+/// Where a socket is. A session of TLS cannot be moved from one stream to another, so the socket comes and goes.
+pub(in crate::proxy) struct Seat {
+    state: State,
+    /// Whether the end comes at once behind what is written.
+    ends: bool,
+}
+
+enum State {
+    /// A socket that does not block, and that tokio does not know.
+    Bare {
+        socket: Bare,
+        /// Whether it has been read since it came, which was because there is something.
+        read: bool,
+    },
+    Known(TcpStream),
+    Empty,
+}
 
 impl Seat {
-    pub(super) fn of(socket: TcpStream) -> Self {
-        Self(Some(socket))
+    /// Of a socket that does not block, and probably has something to read.
+    pub(in crate::proxy) fn of(socket: Bare) -> Self {
+        Self { state: State::Bare { socket, read: false }, ends: false }
     }
 
-    fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    /// Its own address.
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.state {
+            State::Bare { socket, .. } => socket.local_addr(),
+            State::Known(socket) => socket.local_addr(),
+            State::Empty => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The socket as tokio knows it, from now on if not before.
+    pub(super) fn known(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        if !matches!(self.state, State::Known(_)) {
+            self.state = State::Known(TcpStream::from_std(self.take_socket()?)?);
+        }
+        match &mut self.state {
+            State::Known(socket) => Ok(Pin::new(socket)),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The socket, which tokio knows no more.
+    fn take_socket(&mut self) -> io::Result<Bare> {
+        match mem::replace(&mut self.state, State::Empty) {
+            State::Bare { socket, .. } => Ok(socket),
+            State::Known(socket) => socket.into_std(),
+            State::Empty => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Writes at once if that can be, and waits otherwise.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let more = if self.ends { SendFlags::MORE } else { SendFlags::empty() };
+        if let State::Bare { socket, .. } = &self.state
+            && let Some(sent) = at_once(send(socket, slices, more))
+        {
+            return Poll::Ready(sent);
+        }
+        let socket = self.known()?;
+        loop {
+            ready!(socket.poll_write_ready(cx))?;
+            let sent = socket.try_io(Interest::WRITABLE, || send(&*socket, slices, more));
+            if let Some(sent) = at_once(sent) {
+                return Poll::Ready(sent);
+            }
+        }
+    }
+}
+
+/// Sends as one message. What is sent with `MORE` waits for what comes behind it, for 200 ms at most (tcp(7), `TCP_CORK`).
+fn send(socket: &impl AsFd, slices: &[IoSlice<'_>], more: SendFlags) -> io::Result<usize> {
+    let flags = SendFlags::NOSIGNAL | more;
+    Ok(match slices {
+        [only] => rustix::net::send(socket, only, flags),
+        several => sendmsg(socket, several, &mut SendAncillaryBuffer::default(), flags),
+    }?)
+}
+
+/// What was done, unless it has to be waited for.
+fn at_once(done: io::Result<usize>) -> Option<io::Result<usize>> {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+    match done {
+        Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => None,
+        done => Some(done),
     }
 }
 
@@ -75,7 +170,16 @@ impl AsyncRead for Seat {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.socket()?.poll_read(cx, buffer)
+        if let State::Bare { socket, read } = &mut self.state
+            && !mem::replace(read, true)
+        {
+            let room = buffer.initialize_unfilled_to(buffer.remaining().min(FIRST));
+            if let Some(read) = at_once(socket.read(room)) {
+                buffer.advance(read?);
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.known()?.poll_read(cx, buffer)
     }
 }
 
@@ -85,15 +189,7 @@ impl AsyncWrite for Seat {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.socket()?.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket()?.poll_shutdown(cx)
+        self.poll_send(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -101,10 +197,36 @@ impl AsyncWrite for Seat {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.socket()?.poll_write_vectored(cx, slices)
+        self.poll_send(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.as_ref().is_some_and(TcpStream::is_write_vectored)
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket keeps nothing to itself, but for what waits for the end.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = match &self.state {
+            State::Bare { socket, .. } => shutdown(socket, Shutdown::Write),
+            State::Known(socket) => shutdown(socket, Shutdown::Write),
+            State::Empty => Ok(()),
+        };
+        Poll::Ready(done.map_err(Into::into))
+    }
+}
+
+impl Outlet for Seat {
+    fn ends(&mut self) {
+        self.ends = true;
+    }
+}
+
+impl Outlet for TlsStream<Seat> {
+    fn ends(&mut self) {
+        self.get_mut().0.ends();
     }
 }

@@ -8,9 +8,26 @@ use std::{
 
 use bytes::Buf;
 use hyper::body::Bytes;
-use tokio::io::AsyncWrite;
+use tokio::{io::AsyncWrite, net::TcpStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::proxy::gather::{SMALL, poll_write_gathered};
+
+/// Where bytes go.
+pub(in crate::proxy) trait Outlet: AsyncWrite + Unpin {
+    /// What is written from now on is the last, and the end comes behind it at once: they may leave together.
+    fn ends(&mut self) {}
+}
+
+impl Outlet for TcpStream {}
+
+impl Outlet for TlsStream<TcpStream> {}
+
+impl<O: Outlet + ?Sized> Outlet for Box<O> {
+    fn ends(&mut self) {
+        (**self).ends();
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]

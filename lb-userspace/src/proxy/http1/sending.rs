@@ -18,9 +18,11 @@ use hyper::{
     },
     http::uri::PathAndQuery,
 };
-use tokio::io::AsyncWrite;
 
-use super::{error::Error, outgoing::Outgoing};
+use super::{
+    error::Error,
+    outgoing::{Outgoing, Outlet},
+};
 use crate::proxy::{
     body::{BodyError, Outbound},
     headers::listed,
@@ -35,6 +37,8 @@ pub(super) struct Sending<B> {
     pub(super) has_begun: bool,
     /// Whether the other end takes no more, or the body broke off.
     pub(super) broken: bool,
+    /// Whether the end of the connection comes behind it at once.
+    pub(super) ends: bool,
 }
 
 /// How the end of a body is told.
@@ -48,7 +52,13 @@ pub(super) enum Framed {
 
 impl<B> Default for Sending<B> {
     fn default() -> Self {
-        Self { bytes: Outgoing::default(), body: None, has_begun: false, broken: false }
+        Self {
+            bytes: Outgoing::default(),
+            body: None,
+            has_begun: false,
+            broken: false,
+            ends: false,
+        }
     }
 }
 
@@ -88,9 +98,9 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
     }
 
     /// Sends what there is of it, until all of it is sent.
-    pub(super) fn poll<S: AsyncWrite + Unpin>(
+    pub(super) fn poll(
         &mut self,
-        stream: &mut S,
+        stream: &mut impl Outlet,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         if self.broken || self.is_done() {
@@ -101,9 +111,9 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
         polled
     }
 
-    fn poll_all<S: AsyncWrite + Unpin>(
+    fn poll_all(
         &mut self,
-        stream: &mut S,
+        stream: &mut impl Outlet,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
@@ -124,6 +134,9 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
             }
             if self.bytes.is_empty() {
                 return if self.body.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
+            if self.ends && self.body.is_none() {
+                stream.ends();
             }
             ready!(self.bytes.poll(stream, cx)).map_err(Error::Broken)?;
             self.has_begun = true;

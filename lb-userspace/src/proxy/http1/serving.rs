@@ -1,6 +1,13 @@
 //! A connection of HTTP/1 with a client: request after request, each answered before the next is looked at.
 
-use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use hyper::{Request, Response};
@@ -16,11 +23,19 @@ use super::{
     sending::Sending,
     wire::{RequestBody, Shared},
 };
-use crate::proxy::{body::Reply, io::ClientIo};
+use crate::proxy::{
+    alarms::{Alarm, Alarms},
+    body::Reply,
+    clock::now,
+    io::ClientIo,
+};
 
 /// How long the rest of a body is read that nobody wants, so that the client hears the answer: a socket that is closed with
 /// unread bytes is reset (RFC 9112 section 9.6), and one that goes on must be behind the body.
 const LINGERING: Duration = Duration::from_secs(5);
+
+/// How long nobody looks whether a client waits for its answer. Most answers are there before.
+const SOON: u64 = 10;
 
 /// What comes behind an answer.
 enum Next {
@@ -66,6 +81,7 @@ impl<S: Stream + 'static> Serving<S> {
     /// Answers requests until the client has no more, or may have no more.
     pub(in crate::proxy) async fn run(
         &self,
+        alarms: &Rc<Alarms>,
         answer: impl AsyncFn(Request<Option<RequestBody>>) -> Response<Reply>,
     ) {
         let mut sending = Sending::default();
@@ -74,9 +90,13 @@ impl<S: Stream + 'static> Serving<S> {
             let response = {
                 // It is large, and stays where it begins.
                 let mut answering = pin!(answer(request));
+                let (mut alarm, due) = (Alarm::new(alarms), now() + SOON);
                 poll_fn(|cx| match answering.as_mut().poll(cx) {
                     Poll::Ready(response) => Poll::Ready(Some(response)),
-                    Poll::Pending => self.shared.poll_gone(cx).map(|()| None),
+                    Poll::Pending => {
+                        ready!(alarm.poll(cx, due));
+                        self.shared.poll_gone(cx).map(|()| None)
+                    }
                 })
                 .await
             };
@@ -104,6 +124,7 @@ impl<S: Stream + 'static> Serving<S> {
         let tunnel = body.take_tunnel();
         let may = asked.persists && self.goes_on.get() && !self.shared.waits();
         let persists = sending.answer(&parts, body, asked, may);
+        sending.ends = !persists && tunnel.is_none() && self.shared.has_all();
         // What was read of a backend can be overwritten when nothing points there.
         drop(parts);
         let mut out = self.shared.clone();

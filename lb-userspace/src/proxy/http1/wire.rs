@@ -20,7 +20,7 @@ use super::{
     error::Error,
     fields::Spans,
     framing::{Framing, poll_frame},
-    outgoing::Outgoing,
+    outgoing::{Outgoing, Outlet},
     raw::Raw,
     request::{self, Asked},
 };
@@ -238,6 +238,12 @@ impl<S: Stream + 'static> Shared<S> {
         }
     }
 
+    /// Whether the present request has come to its end, and nobody has its body.
+    pub(super) fn has_all(&self) -> bool {
+        let wire = self.0.borrow();
+        wire.framing.is_over() && !wire.is_held
+    }
+
     /// The socket, for somebody else; nothing if it was taken before.
     pub(super) fn take_io(&self) -> Option<Box<ClientIo<S>>> {
         self.0.borrow_mut().io.take()
@@ -253,6 +259,14 @@ impl<S: Stream + 'static> Shared<S> {
         let mut wire = self.0.borrow_mut();
         let ahead = std::mem::take(&mut wire.read.bytes).freeze();
         wire.io.take().map(|stream| Raw { ahead, stream })
+    }
+}
+
+impl<S: Stream> Outlet for Shared<S> {
+    fn ends(&mut self) {
+        if let Some(io) = &mut self.0.borrow_mut().io {
+            io.ends();
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::{
     io::{Read, Write},
+    net::TcpStream,
     sync::atomic::Ordering::SeqCst,
 };
 
-use super::{Scene, Server, pool};
+use super::{Scene, Server, eventually, pool, resting::entry};
 
 #[test]
 fn a_request_reaches_its_backend_and_comes_back() {
@@ -189,4 +190,34 @@ fn a_change_of_protocol_that_nobody_asked_for_is_refused() {
     assert_eq!(scene.get("/").status, 502);
     let asked = "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     assert_eq!(scene.ask(asked).status, 502, "to another protocol than was asked for");
+}
+
+#[test]
+fn who_speaks_first_may_change() {
+    // States of a connection in `/proc/net/tcp`: the second is what a client takes for established, and we do not yet.
+    const ESTABLISHED: &str = "01";
+    const RECEIVED: &str = "03";
+    let server = Server::named("web");
+    let mut scene = Scene::simple(&[&server], "");
+    let http = scene.text.clone();
+    let number = |scene: &Scene| scene.proxy.bound.values().next().unwrap().number;
+    let first = number(&scene);
+    for (protocol, state) in [
+        ("http", RECEIVED),
+        ("tls-passthrough", RECEIVED),
+        ("tcp", ESTABLISHED),
+        ("http", RECEIVED),
+    ] {
+        scene.text = format!("{http}\nprotocol = \"{protocol}\"");
+        scene.follow(&scene.desired());
+        assert_eq!(number(&scene), first, "{protocol}: nobody is lost between two sockets");
+        eventually(protocol, || {
+            let silent = TcpStream::connect(scene.at).unwrap();
+            entry(scene.at, silent.local_addr().unwrap())[3] == state
+        });
+        if protocol != "tls-passthrough" {
+            // Requests are passed on as well as anything else.
+            assert_eq!(scene.get("/").text(), "web", "{protocol}");
+        }
+    }
 }

@@ -30,13 +30,18 @@ pub(super) fn rests(proxy: SocketAddr, client: SocketAddr) {
 
 /// The number of a socket, by the addresses of both ends.
 fn inode(own: SocketAddr, other: SocketAddr) -> u64 {
+    entry(own, other)[9].parse().unwrap()
+}
+
+/// What the kernel tells of a socket: the words of a line of tcp(5).
+pub(super) fn entry(own: SocketAddr, other: SocketAddr) -> Vec<String> {
     let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
     let ends = [own, other].map(|at| format!(":{:04X}", at.port()));
     let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let found = fields
         .into_iter()
         .find(|fields| fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1]));
-    found.unwrap()[9].parse().unwrap()
+    found.unwrap().into_iter().map(str::to_owned).collect()
 }
 
 impl Client {

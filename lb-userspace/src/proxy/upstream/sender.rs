@@ -9,10 +9,7 @@ use hyper::{
     http::uri::{PathAndQuery, Scheme},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::spawn_local,
-};
+use tokio::task::spawn_local;
 
 use super::received::{Received, Trouble};
 use crate::proxy::{body::Outbound, gather::Gathered, http1, local::Local};
@@ -36,7 +33,7 @@ impl Sender {
     /// Begins to speak.
     pub(super) async fn begin<S>(stream: S, h2: bool) -> hyper::Result<Self>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: http1::Stream + Send + 'static,
     {
         if !h2 {
             return Ok(Self::One(http1::Connection::new(stream)));

@@ -1,39 +1,30 @@
 //! The thread of a worker: it listens and stops as it is told.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{SocketAddr, TcpListener as StdListener},
-    rc::Rc,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::TcpListener, rc::Rc, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwap;
 use caps::CapSet;
 use tokio::{
-    net::{TcpListener, TcpStream},
     runtime::Builder,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::{LocalSet, spawn_local},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
-use super::{Worker, parking::Parking};
-use crate::proxy::{connection::Arrival, snapshot::Snapshot};
+use super::{Worker, listening::Listening, parking::Parking};
+use crate::proxy::snapshot::Snapshot;
 
 /// How often a worker tidies up.
 const TIDY: Duration = Duration::from_millis(500);
-/// How long is waited when a connection cannot be accepted for want of something.
-const BREATH: Duration = Duration::from_millis(50);
 
 /// What a worker is told.
 #[derive(Debug)]
 pub(in crate::proxy) enum Command {
     /// Serve who comes by this socket, for the listener of this number.
-    Open(u32, StdListener),
+    Open(u32, TcpListener),
+    /// Whether clients of this listener speak first, from now on.
+    Defer(u32, bool),
     /// Take no more connections for this listener, and end those there are after their request.
     Close(u32),
     /// The same for all listeners; end when all is served, or after this time.
@@ -95,7 +86,7 @@ async fn run(
     parking: &Rc<Parking>,
     mut told: mpsc::UnboundedReceiver<Command>,
 ) {
-    let mut listeners: HashMap<u32, watch::Sender<bool>> = HashMap::new();
+    let mut listeners: HashMap<u32, Listening> = HashMap::new();
     let mut tidy = interval(TIDY);
     let alarms = Rc::clone(worker.alarms());
     spawn_local(async move { alarms.ring().await });
@@ -110,17 +101,18 @@ async fn run(
             }
         };
         match command {
-            Some(Command::Open(number, socket)) => match TcpListener::from_std(socket) {
-                Ok(socket) => {
-                    let (ending, told) = watch::channel(false);
-                    listeners.insert(number, ending);
-                    spawn_local(accept(Rc::clone(worker), number, socket, told));
-                }
+            Some(Command::Open(number, socket)) => match Listening::begin(worker, number, socket) {
+                Ok(listening) => drop(listeners.insert(number, listening)),
                 Err(error) => error!("a worker cannot use its socket: {error}"),
             },
+            Some(Command::Defer(number, clients_speak_first)) => {
+                if let Some(listening) = listeners.get(&number) {
+                    listening.defer(clients_speak_first);
+                }
+            }
             Some(Command::Close(number)) => {
-                if let Some(ending) = listeners.remove(&number) {
-                    ending.send_replace(true);
+                if let Some(listening) = listeners.remove(&number) {
+                    listening.end();
                     parking.clear();
                 }
             }
@@ -133,12 +125,10 @@ async fn run(
 async fn end(
     worker: &Worker,
     parking: &Parking,
-    listeners: &HashMap<u32, watch::Sender<bool>>,
+    listeners: &HashMap<u32, Listening>,
     grace: Duration,
 ) {
-    for ending in listeners.values() {
-        ending.send_replace(true);
-    }
+    listeners.values().for_each(Listening::end);
     parking.clear();
     let all_served = async {
         while worker.open.get() > 0 {
@@ -148,41 +138,4 @@ async fn end(
     if timeout(grace, all_served).await.is_err() {
         warn!("{} connections are cut off after {} s", worker.open.get(), grace.as_secs());
     }
-}
-
-/// Takes connections until told to end; then those that wait already, and no more.
-async fn accept(
-    worker: Rc<Worker>,
-    number: u32,
-    socket: TcpListener,
-    mut ending: watch::Receiver<bool>,
-) {
-    let told = ending.clone();
-    let serve = |(stream, client): (TcpStream, SocketAddr)| {
-        let arrival = Arrival { worker: Rc::clone(&worker), number, client, ending: told.clone() };
-        spawn_local(arrival.serve(stream));
-    };
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            _ = ending.wait_for(|ending| *ending) => break,
-        };
-        match accepted {
-            Ok(accepted) => serve(accepted),
-            Err(error) if is_of_the_client(&error) => debug!("a client went at once: {error}"),
-            Err(error) => {
-                warn!("cannot take a connection: {error}; raise the limit of open files");
-                sleep(BREATH).await;
-            }
-        }
-    }
-    while let Ok(Ok(accepted)) = timeout(Duration::ZERO, socket.accept()).await {
-        serve(accepted);
-    }
-}
-
-/// Errors of accept(2) that are about the connection, not about us.
-fn is_of_the_client(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

@@ -171,3 +171,5 @@ impl AsyncWrite for Peer {
         Poll::Ready(Ok(()))
     }
 }
+
+impl Outlet for Peer {}
