@@ -2,30 +2,28 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod layer7;
+mod packets;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use etherparse::PacketBuilder;
-use hyper::body::Bytes;
-use lb_common::abi::Reason;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{
     Request, RequestError, server,
-    trace::TraceQuery,
     types::{
-        BackendView, Because, Changed, CounterView, FlowView, FrameView, HealthState, HealthView,
-        InterfaceView, NextHopView, PoolView, ServiceView, SlotView, Status, TraceEvent,
-        TracedPacket,
+        BackendView, Changed, CounterView, HealthState, HealthView, InterfaceView, NextHopView,
+        PoolView, ServiceView, Status,
     },
 };
 use crate::model::{
-    Affinity, AttachMode, BackendState, Change, ChangeError, FlowQuery, Forward, Health, Name,
-    NoBackend, Prefix, RateLimit, Rule, Scheduler, Tracking, Udp, Weight,
+    Affinity, AttachMode, BackendState, Change, ChangeError, Forward, Health, Name, NoBackend,
+    Prefix, RateLimit, Rule, Scheduler, Tracking, Udp, Weight,
     access::AccessError,
     health::{HttpProbe, Probe},
 };
+
+pub(crate) use self::packets::{flow, traced};
 
 pub(crate) fn name(name: &str) -> Name {
     name.parse().unwrap()
@@ -227,7 +225,7 @@ async fn event_loop(
                 let error = RequestError::NotFound(error.to_string());
                 _ = reply.send(if known { Ok(listed) } else { Err(error) });
             }
-            Request::Trace { query, reply } => _ = reply.send(trace(&query)),
+            Request::Trace { query, reply } => _ = reply.send(packets::trace(&query)),
             Request::Change { changes, reply } => {
                 let verdict = check(&changes);
                 _ = log.send(changes);
@@ -254,107 +252,6 @@ async fn event_loop(
             }
         }
     }
-}
-
-/// Of the service `web` an open flow keeps its backend while its slot moves; there is no other.
-pub(crate) fn flow(query: &FlowQuery) -> FlowView {
-    let status = status();
-    let web = status.services.iter().find(|service| service.listen == query.to());
-    let owner = address("172.17.0.4:1001");
-    let previous = address("172.17.0.5:1002");
-    let (backend, why) =
-        if query.opening() { (owner, Because::Owner) } else { (previous, Because::Previous) };
-    let reason = if web.is_some() { Reason::Forwarded } else { Reason::NotOurs };
-    FlowView {
-        from: query.from(),
-        to: query.to(),
-        service: web.map(|service| service.name.clone()),
-        pool: web.map(|service| service.pool.clone()),
-        forward: web.map(|service| service.forward),
-        backend: web.map(|_| backend),
-        reason: reason.name().to_owned(),
-        explanation: reason.explanation().to_owned(),
-        why: web.map(|_| why),
-        slot: web.map(|service| SlotView {
-            place: 1234,
-            of: service.slots,
-            moving: true,
-            owner: Some(owner),
-            previous: Some(previous),
-        }),
-    }
-}
-
-/// A trace of the service `web` sees three packets and then ends with the daemon; of others, nothing is seen
-/// for a long time. `dns` is traced by somebody else.
-fn trace(query: &TraceQuery) -> Result<mpsc::Receiver<Bytes>, RequestError> {
-    let (sender, lines) = mpsc::channel(8);
-    let events = match query.service.as_ref().map(Name::as_str) {
-        Some("web") => traced(),
-        Some("dns") => return Err(RequestError::Conflict("another trace is running".to_owned())),
-        _ => {
-            tokio::spawn(async move { sender.closed().await });
-            return Ok(lines);
-        }
-    };
-    for event in events {
-        let line = serde_json::to_string(&event).unwrap() + "\n";
-        // Wherever a line is cut, it is one line.
-        let (head, tail) = line.split_at(line.len() / 2);
-        sender.try_send(Bytes::from(head.to_owned())).unwrap();
-        sender.try_send(Bytes::from(tail.to_owned())).unwrap();
-    }
-    Ok(lines)
-}
-
-/// What a trace of the service `web` sees.
-pub(crate) fn traced() -> Vec<TraceEvent> {
-    let frame = |interface: &str, from: [u8; 4], to: [u8; 4], ports: (u16, u16), syn: bool| {
-        let mut bytes = Vec::new();
-        let packet = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(from, to, 64);
-        let packet = packet.tcp(ports.0, ports.1, 1, 1024);
-        let packet = if syn { packet.syn() } else { packet.ack(1) };
-        packet.write(&mut bytes, &[]).unwrap();
-        let length = u32::try_from(bytes.len()).unwrap();
-        FrameView { interface: interface.to_owned(), length, bytes }
-    };
-    let (client, vip, server) = ([198, 51, 100, 7], [192, 0, 2, 10], [172, 17, 0, 4]);
-    let packet = |nanoseconds, verdict: &str, reason: Reason, before, after| {
-        TraceEvent::Packet(Box::new(TracedPacket {
-            seconds: 1_764_152_373,
-            nanoseconds,
-            verdict: verdict.to_owned(),
-            reason: reason.name().to_owned(),
-            service: Some(name("web")),
-            backend: (verdict == "forwarded").then(|| address("172.17.0.4:1001")),
-            before,
-            after,
-        }))
-    };
-    vec![
-        packet(
-            123_456_789,
-            "forwarded",
-            Reason::Forwarded,
-            frame("eth0", client, vip, (40_000, 80), true),
-            Some(frame("eth1", client, server, (40_000, 1001), true)),
-        ),
-        packet(
-            123_654_321,
-            "forwarded",
-            Reason::Returned,
-            frame("eth1", server, client, (1001, 40_000), false),
-            Some(frame("eth0", vip, client, (80, 40_000), false)),
-        ),
-        packet(
-            200_000_000,
-            "dropped",
-            Reason::NoBackend,
-            frame("eth0", client, vip, (40_001, 80), true),
-            None,
-        ),
-        TraceEvent::Lost { packets: 12_345 },
-    ]
 }
 
 fn changed(operations: &[&str]) -> Changed {

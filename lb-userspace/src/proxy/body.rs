@@ -1,5 +1,6 @@
 //! Bodies on their way: those of clients to backends, and all that clients get back.
 
+mod backend;
 mod client;
 
 use std::{
@@ -14,18 +15,14 @@ use std::{
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-pub(super) use self::client::{ClientBody, Cut, Upload};
+use self::backend::FromBackend;
+pub(super) use self::{
+    backend::Begun,
+    client::{ClientBody, Cut, Upload},
+};
 use super::{
-    access_log::Noted,
-    alarms::Alarm,
-    answers::Answer,
-    caller::strip,
-    clock::{milliseconds, now},
-    compress::Compressed,
-    io::Watch,
-    tunnel::Tunnel,
-    upstream::{Lease, Received},
-    worker::Worker,
+    access_log::Noted, answers::Answer, caller::strip, clock::now, compress::Compressed, io::Watch,
+    tunnel::Tunnel, upstream::Lease, worker::Worker,
 };
 
 /// Bytes that a connection reads or holds at one time, in each direction: what a client that takes nothing costs.
@@ -254,12 +251,6 @@ impl Body for Reply {
     }
 }
 
-/// The body of an answer of which some may have been waited for.
-pub(super) struct Begun {
-    pub(super) first: Option<Bytes>,
-    pub(super) rest: Received,
-}
-
 /// The body of an answer to a client.
 pub(super) enum Inbound {
     /// All of it is here: of our own, or of a backend that has sent it.
@@ -270,22 +261,6 @@ pub(super) enum Inbound {
     Compressed(Box<Compressed>),
     /// There is none: bytes of another protocol follow, in both directions.
     Switched(Box<Tunnel>),
-}
-
-/// What a backend sends, and what it holds meanwhile.
-pub(super) struct FromBackend {
-    first: Option<Bytes>,
-    /// Until all of it is here.
-    rest: Option<(Received, Lease)>,
-    /// Milliseconds for which it may stand still.
-    idle: u64,
-    /// When the request has taken too long.
-    end: Option<u64>,
-    /// When it is too late for more, while nothing comes.
-    due: Option<u64>,
-    /// Why there is no more, once that is known.
-    broken: Option<BodyError>,
-    alarm: Alarm,
 }
 
 impl Inbound {
@@ -303,83 +278,11 @@ impl Inbound {
         idle: Duration,
         end: Option<u64>,
     ) -> Self {
-        let Begun { first, rest } = begun;
-        if rest.is_end_stream() {
-            lease.finish(rest);
-            return Self::Whole(first);
+        if begun.rest.is_end_stream() {
+            lease.finish(begun.rest);
+            return Self::Whole(begun.first);
         }
-        let (rest, idle) = (Some((rest, lease)), milliseconds(idle));
-        let alarm = Alarm::new(worker.alarms());
-        Self::Backend(Box::new(FromBackend {
-            first,
-            rest,
-            idle,
-            end,
-            due: None,
-            broken: None,
-            alarm,
-        }))
-    }
-}
-
-impl FromBackend {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // The backend may have more at any time, and the client take its time.
-        if self.end.is_some_and(|end| end <= now()) {
-            return Poll::Ready(Some(Err("the request took too long altogether".into())));
-        }
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
-        }
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let Some((rest, _)) = &mut self.rest else { return Poll::Ready(None) };
-        match Pin::new(&mut *rest).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.due = None;
-                self.alarm.unset();
-                if let Some(Err(error)) = frame {
-                    // hyper lets go of the client at once: what it has taken before gets its turn to be sent.
-                    self.broken = Some(error.into());
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                if frame.is_none() || rest.is_end_stream() {
-                    self.finish();
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-            }
-            Poll::Pending => {
-                let (idle, end) = (self.idle, self.end.unwrap_or(u64::MAX));
-                let due = *self.due.get_or_insert_with(|| end.min(now() + idle));
-                let error = "the backend stopped in the middle of its answer";
-                self.alarm.poll(cx, due).map(|()| Some(Err(error.into())))
-            }
-        }
-    }
-
-    /// What has been waited for is part of it, and counts towards the length.
-    fn size_hint(&self) -> SizeHint {
-        let first = self.first.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), |(rest, _)| rest.size_hint());
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + first);
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + first);
-        }
-        hint
-    }
-
-    fn is_over(&self) -> bool {
-        let is_over = |(rest, _): &(Received, Lease)| rest.is_end_stream();
-        self.first.is_none() && self.rest.as_ref().is_none_or(is_over)
-    }
-
-    fn finish(&mut self) {
-        if let Some((rest, lease)) = self.rest.take() {
-            lease.finish(rest);
-        }
+        Self::Backend(Box::new(FromBackend::new(worker, begun, lease, idle, end)))
     }
 }
 
