@@ -32,7 +32,7 @@ use self::{
 };
 use crate::{
     machine,
-    output::{self, Args},
+    output::{self, Args, Results as _},
 };
 
 /// Whose idle connections are measured.
@@ -66,7 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut needs = require::balancer();
     needs.extend(["nginx", "haproxy", "h2load"].map(Need::Program));
     output::begin(&needs)?;
-    let report = measure(Effort::of(args))?;
+    let (report, idle) = measure(Effort::of(args))?;
+    if let Err(error) = idle {
+        println!("{}", report.text());
+        return Err(error.context("idle connections; what was measured before is above"));
+    }
     if args.smoke {
         println!("{} cases: every request was answered as it should be", report.rows.len());
         return Ok(());
@@ -74,7 +78,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     output::publish(&report, "l7", args)
 }
 
-fn measure(effort: Effort) -> Result<Report> {
+/// The report, and whether it has all: idle connections come last, and are at the mercy of what the host allows.
+fn measure(effort: Effort) -> Result<(Report, Result<()>)> {
     let cpus = Cpus::share()?;
     println!("Building networks and starting servers ...");
     let stage = Stage::build(cpus)?;
@@ -96,12 +101,15 @@ fn measure(effort: Effort) -> Result<Report> {
     }
     ensure!(stage.forwarded()? > 0, "nothing went through the service of layer 4");
     println!("idle connections");
-    for who in IDLE {
+    let idle = IDLE.iter().try_for_each(|&who| {
         samples.add_idle(who, idle::bytes(&stage, who, effort.idle, effort.steady)?);
-    }
+        Ok(())
+    });
     let targets = targets::targets(&samples);
     let machine = machine::lines("one of them the proxy's alone");
-    Ok(Report { rows: samples.rows(), samples, targets, machine, setting: setting(effort) })
+    let report =
+        Report { rows: samples.rows(), samples, targets, machine, setting: setting(effort) };
+    Ok((report, idle))
 }
 
 /// What the figures depend on, besides the machine.

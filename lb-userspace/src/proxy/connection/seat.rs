@@ -135,7 +135,14 @@ impl Seat {
         {
             return Poll::Ready(sent);
         }
+        let ends = self.ends;
         let socket = self.known()?;
+        if !ends {
+            return match slices {
+                [only] => socket.poll_write(cx, only),
+                several => socket.poll_write_vectored(cx, several),
+            };
+        }
         loop {
             ready!(socket.poll_write_ready(cx))?;
             let sent = socket.try_io(Interest::WRITABLE, || send(&*socket, slices, more));
