@@ -42,7 +42,7 @@ pub(crate) enum Tier {
     Host,
     /// The program in the kernel, without a network
     Kernel,
-    /// Real traffic through network namespaces
+    /// Real traffic through network namespaces, and the demo
     Netns,
 }
 
@@ -53,7 +53,8 @@ impl Tier {
         match self {
             Self::Checks => &[Group::Build, Group::Lint],
             Self::Host => &[Group::Build],
-            Self::Kernel | Self::Netns => &[Group::Build, Group::Test],
+            Self::Kernel => &[Group::Build, Group::Test],
+            Self::Netns => &[Group::Build, Group::Test, Group::Demo],
         }
     }
 }
@@ -64,7 +65,7 @@ struct Step {
     run: fn() -> Result<Done>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "fmt", tier: Tier::Checks, run: checks::fmt },
     Step { name: "clippy", tier: Tier::Checks, run: checks::clippy },
     Step { name: "tidy", tier: Tier::Checks, run: checks::tidy },
@@ -73,6 +74,7 @@ const STEPS: [Step; 8] = [
     Step { name: "host tests", tier: Tier::Host, run: tiers::host },
     Step { name: "kernel tests", tier: Tier::Kernel, run: tiers::kernel },
     Step { name: "namespace tests", tier: Tier::Netns, run: tiers::netns },
+    Step { name: "demo", tier: Tier::Netns, run: tiers::demo },
 ];
 
 /// Runs the steps of the chosen tiers.

@@ -48,6 +48,15 @@ pub(super) fn netns() -> Result<Done> {
     run_tests(&[tests, cargo_test(&format!("--test {SMOKE}"))])
 }
 
+/// What somebody sees first. It fails unless every connection and request came out as it says.
+pub(super) fn demo() -> Result<Done> {
+    if let Some(reason) = machine::lacks_for_netns() {
+        return without(&reason, || Ok(0));
+    }
+    let shown = Spec::words("cargo xtask demo").run()?;
+    Ok(if shown { Done::passed("") } else { Done::failed("`cargo xtask demo` failed") })
+}
+
 /// All tiers choose the same packages and features: otherwise cargo would build dependencies anew
 /// for each.
 fn cargo_test(targets: &str) -> Spec {
@@ -88,15 +97,19 @@ pub(super) fn judge(counts: Counts, broken: Option<String>) -> Done {
     Done { outcome, counts, detail }
 }
 
-/// The machine does not meet the needs: that is a failure where all is required.
 fn skip(tests: &Spec, reason: &str) -> Result<Done> {
+    let list = tests.clone().args(["--list".to_owned()]);
+    let skipped = || list.capture().map(|output| output.map_or(0, |output| listed(&output)));
+    without(reason, skipped)
+}
+
+/// The machine does not meet the needs: that is a failure where all is required.
+fn without(reason: &str, skipped: impl FnOnce() -> Result<usize>) -> Result<Done> {
     println!("cannot run here: {reason}");
     if env::var("SHUNT_REQUIRE_ALL").is_ok_and(|value| value == "1") {
         return Ok(Done::failed(&format!("{reason} (SHUNT_REQUIRE_ALL=1)")));
     }
-    let list = tests.clone().args(["--list".to_owned()]);
-    let skipped = list.capture()?.map_or(0, |output| listed(&output));
-    let counts = Counts { skipped, ..Counts::default() };
+    let counts = Counts { skipped: skipped()?, ..Counts::default() };
     Ok(Done { outcome: Outcome::Skipped, counts, detail: reason.to_owned() })
 }
 
