@@ -115,8 +115,8 @@ fn measure(effort: Effort) -> Result<(Report, Result<()>)> {
 /// What the figures depend on, besides the machine.
 fn setting(effort: Effort) -> Vec<String> {
     vec![
-        "proxies: one worker each, with connections to the backends that stay, round robin, no log; they write \
-         `Via` and the four `X-Forwarded-` headers that Shunt does"
+        "proxies: one worker each, with connections to the backends that stay, round robin, no log but \
+         for those of that name; they write `Via` and the four `X-Forwarded-` headers that Shunt does"
             .to_owned(),
         "backends: two addresses of nginx, which answers with 100 bytes or 1 MiB".to_owned(),
         "clients: 64 connections (1 MiB: 8) of h2load; HTTP/2: 16 with 8 requests each at a time; with a \

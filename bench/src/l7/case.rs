@@ -59,12 +59,22 @@ impl Work {
     /// Who can do it.
     pub(crate) const fn by(self) -> &'static [Who] {
         use Who::{
-            Direct, Haproxy, Nginx, NginxStream, Shunt, ShuntL4, ShuntManyRoutes, ShuntRoutes,
+            Direct, Haproxy, Nginx, NginxLogged, NginxStream, Shunt, ShuntL4, ShuntLogged,
+            ShuntManyRoutes, ShuntRoutes,
         };
         match self {
-            Self::KeepAlive => {
-                &[Direct, ShuntL4, Shunt, NginxStream, Nginx, Haproxy, ShuntRoutes, ShuntManyRoutes]
-            }
+            Self::KeepAlive => &[
+                Direct,
+                ShuntL4,
+                Shunt,
+                NginxStream,
+                Nginx,
+                Haproxy,
+                ShuntRoutes,
+                ShuntManyRoutes,
+                ShuntLogged,
+                NginxLogged,
+            ],
             Self::Connections | Self::Large => {
                 &[Direct, ShuntL4, Shunt, NginxStream, Nginx, Haproxy]
             }
@@ -86,10 +96,14 @@ pub(crate) enum Who {
     ShuntRoutes,
     /// One with ten thousand.
     ShuntManyRoutes,
+    /// One with an access log.
+    ShuntLogged,
     /// nginx, `stream`.
     NginxStream,
     /// nginx, `http`.
     Nginx,
+    /// The same with an access log.
+    NginxLogged,
     /// `HAProxy`, `mode http`.
     Haproxy,
 }
@@ -103,8 +117,10 @@ impl Who {
             Self::Shunt => "shunt-listener",
             Self::ShuntRoutes => "shunt-10-routes",
             Self::ShuntManyRoutes => "shunt-10k-routes",
+            Self::ShuntLogged => "shunt-access-log",
             Self::NginxStream => "nginx-stream",
             Self::Nginx => "nginx-http",
+            Self::NginxLogged => "nginx-access-log",
             Self::Haproxy => "haproxy-http",
         }
     }
@@ -119,7 +135,9 @@ impl Who {
             (Self::Shunt, _) => 8080,
             (Self::ShuntRoutes, _) => 8081,
             (Self::ShuntManyRoutes, _) => 8082,
+            (Self::ShuntLogged, _) => 8083,
             (Self::NginxStream, _) => 9081,
+            (Self::NginxLogged, _) => 9083,
             (Self::Nginx, Work::KeepAliveTls | Work::Handshakes) => 9443,
             (Self::Nginx, Work::Http2) => 9082,
             (Self::Nginx, _) => 9080,

@@ -76,15 +76,20 @@ pub(crate) fn nginx(certificate: &Path, key: &Path) -> String {
     ]
     .concat();
     let stream = Who::NginxStream.port(Work::KeepAlive);
+    let logged = Who::NginxLogged.port(Work::KeepAlive);
+    let location = format!(
+        "location / {{\nproxy_pass http://web;\nproxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\";\nproxy_set_header Host $host;\n\
+         {NGINX_HEADERS}}}\n"
+    );
     format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n{}\
          http {{\n{NGINX_HTTP}\
          upstream web {{\n{servers}keepalive 128;\nkeepalive_requests 1000000000;\n}}\n\
          server {{\n{listens}ssl_certificate {};\nssl_certificate_key {};\n\
-         ssl_protocols TLSv1.2 TLSv1.3;\nhttp2_max_requests 1000000000;\n\
-         location / {{\nproxy_pass http://web;\nproxy_http_version 1.1;\n\
-         proxy_set_header Connection \"\";\nproxy_set_header Host $host;\n\
-         {NGINX_HEADERS}}}\n}}\n}}\n\
+         ssl_protocols TLSv1.2 TLSv1.3;\nhttp2_max_requests 1000000000;\n{location}}}\n\
+         server {{\nlisten {BALANCER}:{logged} backlog=8192;\naccess_log nginx-access.log;\n\
+         {location}}}\n}}\n\
          stream {{\nupstream web {{\n{servers}}}\n\
          server {{\nlisten {BALANCER}:{stream} backlog=8192;\nproxy_pass web;\n}}\n}}\n",
         nginx_main(60_000),
@@ -136,7 +141,7 @@ pub(crate) fn service(files: &Files) -> String {
 }
 
 /// Shunt with listeners.
-pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path) -> String {
+pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path, directory: &Path) -> String {
     let listener = |name: &str, who: Who, work| {
         format!(
             "[[listener]]\nname = \"{name}\"\nlisten = \"{BALANCER}:{}\"\npool = \"web\"\n",
@@ -155,6 +160,8 @@ pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path) -> String
             certificate.display(),
             key.display()
         ),
+        listener("logged", Who::ShuntLogged, Work::KeepAlive),
+        format!("access-log = \"{}\"\n", directory.join("shunt-access.log").display()),
         listener("few", Who::ShuntRoutes, Work::KeepAlive) + &routes(FEW),
         listener("many", Who::ShuntManyRoutes, Work::KeepAlive) + &routes(MANY),
     ]

@@ -75,7 +75,10 @@ impl Stage {
         let backends = [serve(&plain, "backends")?, serve(&fast, "backends-l4")?];
         let files = [place.files("listeners")?, place.files("service")?];
         let [of_listeners, of_service] = files;
-        fs::write(&of_listeners.config, configs::listeners(&of_listeners, &certificate, &key))?;
+        fs::write(
+            &of_listeners.config,
+            configs::listeners(&of_listeners, &certificate, &key, directory.path()),
+        )?;
         fs::write(&of_service.config, configs::service(&of_service))?;
         // What is started there stays there.
         let (nginx, haproxy, listeners, service) = cpus.of_the_proxy(|| {
@@ -124,10 +127,10 @@ impl Stage {
     pub(crate) fn pid(&self, who: Who) -> Result<Option<u32>> {
         Ok(match who {
             Who::Direct | Who::ShuntL4 => None,
-            Who::Shunt | Who::ShuntRoutes | Who::ShuntManyRoutes => {
+            Who::Shunt | Who::ShuntRoutes | Who::ShuntManyRoutes | Who::ShuntLogged => {
                 Some(self.listeners.pid().context("the daemon has ended")?)
             }
-            Who::NginxStream | Who::Nginx => Some(self.nginx.pid()),
+            Who::NginxStream | Who::Nginx | Who::NginxLogged => Some(self.nginx.pid()),
             Who::Haproxy => Some(self.haproxy.pid()),
         })
     }

@@ -193,6 +193,11 @@ impl Reply {
         Some(*tunnel)
     }
 
+    /// Sends more of the request to the backend, while the client takes nothing of this.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        self.body.poll_upload(cx);
+    }
+
     /// Notes what the client gets.
     fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
         match polled {
@@ -283,6 +288,15 @@ impl Inbound {
             return Self::Whole(begun.first);
         }
         Self::Backend(Box::new(FromBackend::new(worker, begun, lease, idle, end)))
+    }
+
+    /// See [`Reply::poll_upload`].
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Backend(body) => body.poll_upload(cx),
+            Self::Compressed(body) => body.poll_upload(cx),
+            Self::Whole(_) | Self::Switched(_) => {}
+        }
     }
 }
 

@@ -97,6 +97,13 @@ impl FromBackend {
         }
     }
 
+    /// Sends more of the request, while the client takes nothing.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Some((rest, _)) = &mut self.rest {
+            rest.poll_upload(cx);
+        }
+    }
+
     /// What has been waited for is part of it, and counts towards the length.
     pub(super) fn size_hint(&self) -> SizeHint {
         let first = self.first.as_ref().map_or(0, |bytes| bytes.len() as u64);

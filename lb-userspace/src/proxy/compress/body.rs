@@ -40,6 +40,11 @@ impl Compressed {
         Self { body, encoder: Some(encoder), trailers: None, holds: false, pauses: false }
     }
 
+    /// Sends more of the request, while the client takes nothing.
+    pub(in crate::proxy) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        self.body.poll_upload(cx);
+    }
+
     /// The next coded piece.
     pub(in crate::proxy) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
         let mut taken = 0;

@@ -1,6 +1,6 @@
 //! The head of an answer to a client.
 
-use std::{cell::RefCell, time::SystemTime};
+use std::{cell::RefCell, task::Context, time::SystemTime};
 
 use hyper::{
     StatusCode,
@@ -70,6 +70,16 @@ impl Sending<Reply> {
         }
         write(out, &["\r\n"]);
         persists
+    }
+
+    /// Sends more of the request to the backend, if the answer stands still because the client takes nothing of it: it may
+    /// listen only when it has said all.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Some((body, _)) = &mut self.body
+            && !self.bytes.is_empty()
+        {
+            body.poll_upload(cx);
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(in crate::proxy) struct Connection {
     framing: Framing,
     /// Whether the connection goes on after the present answer.
     persists: bool,
+    /// Why the request broke off, until that is told.
+    half: Option<Error>,
 }
 
 /// A request without an answer.
@@ -54,6 +56,7 @@ impl Connection {
             sending: Sending::default(),
             framing: Framing::Over,
             persists: true,
+            half: None,
         })
     }
 
@@ -115,11 +118,19 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if let Poll::Ready(Err(error @ Error::Request(_))) = self.sending.poll(&mut self.stream, cx)
-        {
+        self.poll_upload(cx);
+        if let Some(error) = self.half.take() {
             return Poll::Ready(Some(Err(error)));
         }
         poll_frame(&mut self.framing, &mut self.read, &mut self.stream, cx)
+    }
+
+    /// Sends more of what is left of the request.
+    pub(in crate::proxy) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(error @ Error::Request(_))) = self.sending.poll(&mut self.stream, cx)
+        {
+            self.half = Some(error);
+        }
     }
 
     /// Whether the answer is complete.

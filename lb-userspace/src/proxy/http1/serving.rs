@@ -133,7 +133,10 @@ impl<S: Stream + 'static> Serving<S> {
             _ = self.shared.poll_rest(cx);
             match sending.poll(&mut out, cx) {
                 Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
-                Poll::Pending => self.shared.poll_gone(cx).map(|()| false),
+                Poll::Pending => {
+                    sending.poll_upload(cx);
+                    self.shared.poll_gone(cx).map(|()| false)
+                }
             }
         });
         if !sent.await {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Client, Scene, Server, eventually};
+use super::{Client, Scene, Server, eventually, pool};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -299,6 +299,44 @@ fn an_early_answer_is_the_answer_and_the_client_goes_on() {
         client.send(vec![b'x'; length - "begun".len()]);
         assert_eq!(client.ask(GET).text(), "hi");
         assert_eq!(connections(&server), nth + 1, "half a request is on the one before");
+    }
+}
+
+#[test]
+fn who_listens_only_when_all_is_said_is_heard_to_the_end() {
+    const LENGTH: usize = 16 << 20;
+    let bytes: Arc<Vec<u8>> = Arc::new({
+        let mut random = fastrand::Rng::with_seed(7);
+        std::iter::repeat_with(|| random.u8(..)).take(LENGTH).collect()
+    });
+    let all = Arc::clone(&bytes);
+    let server = speaking(move |_, stream| {
+        let (all, mut out) = (Arc::clone(&all), stream.get_ref().try_clone().unwrap());
+        let answering = thread::spawn(move || {
+            let kind = "content-type: text/plain";
+            write!(out, "HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {LENGTH}\r\n\r\n").unwrap();
+            out.write_all(&all).unwrap();
+        });
+        stream.read_exact(&mut vec![0; LENGTH]).unwrap();
+        answering.join().unwrap();
+        true
+    });
+    let scene = Scene::new("pool = \"web\"\ncompression = [\"zstd\"]", &pool("web", &[&server], ""));
+    for accepts in ["", "Accept-Encoding: zstd\r\n"] {
+        let mut client = scene.connect();
+        client.send(format!(
+            "PUT / HTTP/1.1\r\nHost: h\r\n{accepts}Content-Length: {LENGTH}\r\n\r\n"
+        ));
+        client.send(&*bytes);
+        let answer = client.answer();
+        let body = match answer.header("content-encoding") {
+            Some(coding) => {
+                assert_eq!(coding, "zstd");
+                zstd::decode_all(&*answer.body).unwrap()
+            }
+            None => answer.body,
+        };
+        assert!(body == *bytes, "{} bytes of {LENGTH}", body.len());
     }
 }
 

@@ -29,6 +29,13 @@ pub(in crate::proxy) enum Trouble {
 }
 
 impl Received {
+    /// Sends more of what is left of the request, while nothing of the answer is asked for. hyper does so by itself.
+    pub(in crate::proxy) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Self::Http1(connection) = self {
+            connection.poll_upload(cx);
+        }
+    }
+
     /// The connection, if it is one that another request can be sent by now.
     pub(super) fn into_sender(self) -> Option<Sender> {
         match self {
