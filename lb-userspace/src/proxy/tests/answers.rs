@@ -321,7 +321,8 @@ fn who_listens_only_when_all_is_said_is_heard_to_the_end() {
         answering.join().unwrap();
         true
     });
-    let scene = Scene::new("pool = \"web\"\ncompression = [\"zstd\"]", &pool("web", &[&server], ""));
+    let scene =
+        Scene::new("pool = \"web\"\ncompression = [\"zstd\"]", &pool("web", &[&server], ""));
     for accepts in ["", "Accept-Encoding: zstd\r\n"] {
         let mut client = scene.connect();
         client.send(format!(
