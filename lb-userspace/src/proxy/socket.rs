@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 /// Connections that may wait to be accepted, if the system allows so many.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Seconds after which a connection comes even if its client has said nothing.
 const SILENCE: libc::c_int = 1;

@@ -34,7 +34,7 @@ use crate::proxy::{
 /// unread bytes is reset (RFC 9112 section 9.6), and one that goes on must be behind the body.
 const LINGERING: Duration = Duration::from_secs(5);
 
-/// How long nobody looks whether a client waits for its answer. Most answers are there before.
+/// Milliseconds for which nobody looks whether a client still waits for its answer: most are there before.
 const SOON: u64 = 10;
 
 /// What comes behind an answer.

@@ -18,7 +18,10 @@ use tokio::{
 use tracing::{debug, error, warn};
 
 use super::Worker;
-use crate::proxy::{connection::Arrival, socket};
+use crate::proxy::{
+    connection::Arrival,
+    socket::{self, BACKLOG},
+};
 
 /// How long is waited when a connection cannot be accepted for want of something.
 const BREATH: Duration = Duration::from_millis(50);
@@ -62,17 +65,22 @@ async fn accept(
     socket: Rc<AsyncFd<TcpListener>>,
     ending: watch::Receiver<bool>,
 ) {
+    let is_ending = || *ending.borrow();
     let mut ended = ending.clone();
     let mut ended = pin!(ended.wait_for(|ending| *ending));
     loop {
         let mut ready = tokio::select! {
+            biased;
+            _ = ended.as_mut() => break,
             ready = socket.readable() => match ready {
                 Ok(ready) => ready,
                 Err(error) => return error!("a worker cannot wait for connections: {error}"),
             },
-            _ = ended.as_mut() => break,
         };
-        while let Ok(accepted) = ready.try_io(|socket| take(socket.get_ref())) {
+        // There may be more of them at any time, so that there is no end of it but ours.
+        while !is_ending()
+            && let Ok(accepted) = ready.try_io(|socket| take(socket.get_ref()))
+        {
             match accepted {
                 Ok((socket, client)) => serve(&worker, number, &ending, socket, client),
                 Err(error) if is_of_the_client(&error) => debug!("a client went at once: {error}"),
@@ -85,8 +93,12 @@ async fn accept(
             consume_budget().await;
         }
     }
-    while let Ok((socket, client)) = take(socket.get_ref()) {
-        serve(&worker, number, &ending, socket, client);
+    for _ in 0..BACKLOG {
+        match take(socket.get_ref()) {
+            Ok((socket, client)) => serve(&worker, number, &ending, socket, client),
+            Err(error) if is_of_the_client(&error) => {}
+            Err(_) => break,
+        }
     }
 }
 
