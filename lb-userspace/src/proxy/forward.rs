@@ -1,14 +1,14 @@
 //! A request on its way to a backend and back: attempts, until one succeeds or no more make sense.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use hyper::{
-    Request, Response, StatusCode, Version,
-    header::{HeaderValue, SET_COOKIE},
+    HeaderMap, Request, Response, StatusCode, Version,
+    header::{HOST, HeaderValue, SET_COOKIE},
 };
 use tracing::warn;
 
@@ -62,6 +62,7 @@ impl Forwarding<'_> {
         }
         let repeatable =
             request.body().is_empty() && self.upgrade.is_none() && request.method().is_idempotent();
+        let names_no_host = !request.headers().contains_key(HOST);
         self.pool.shared.budget.earn();
         let wanted = if self.upgrade.is_some() { Wanted::NewH1 } else { Wanted::Any };
         let mut course = Course { tried: Vec::new(), wanted };
@@ -72,6 +73,9 @@ impl Forwarding<'_> {
             };
             backend.shared.requests.fetch_add(1, Relaxed);
             noted.is_sent_to(backend.address);
+            if names_no_host {
+                put_host(request.headers_mut(), backend.address);
+            }
             let pool = self.pool;
             let (progress, trailers, wanted) = (&progress, self.trailers, course.wanted);
             let client = self.ends;
@@ -157,6 +161,14 @@ impl Forwarding<'_> {
         let tunnel = Tunnel::new(self.worker, server, held, limit);
         put_upgrade(&mut parts.headers, agreed);
         Ok(Response::from_parts(parts, Inbound::Switched(Box::new(tunnel))))
+    }
+}
+
+/// A request of HTTP/1.0 need not say which host it is for, and one of HTTP/1.1 must (RFC 9112 section 3.2): then it is for
+/// the server that it is sent to.
+fn put_host(headers: &mut HeaderMap, backend: SocketAddr) {
+    if let Ok(host) = HeaderValue::try_from(backend.to_string()) {
+        headers.insert(HOST, host);
     }
 }
 

@@ -194,7 +194,10 @@ impl Visit {
         let headers = request.headers_mut();
         let is_given =
             headers.get(HOST).is_some_and(|host| host.as_bytes() == target.host.as_bytes());
-        if !is_given && let Ok(host) = HeaderValue::try_from(target.host.as_str()) {
+        if !is_given
+            && !target.host.is_empty()
+            && let Ok(host) = HeaderValue::try_from(target.host.as_str())
+        {
             headers.insert(HOST, host);
         }
         pass_on(headers);

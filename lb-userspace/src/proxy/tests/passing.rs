@@ -128,6 +128,16 @@ fn head_and_old_clients_are_served() {
     let answer = client.ask("GET / HTTP/1.0\r\n\r\n");
     assert_eq!(answer.text(), "old");
     assert!(client.is_closed());
+    let head = server.last().to_lowercase();
+    assert!(head.contains(&format!("\r\nhost: {}\r\n", server.address)), "{head}");
+    assert!(!head.contains("x-forwarded-host"), "{head}");
+    let scene = Scene::simple(&[&Server::absent(), &server], "retries = 1");
+    for _ in 0..4 {
+        assert_eq!(scene.ask("GET / HTTP/1.0\r\n\r\n").text(), "old");
+        assert!(server.last().contains(&server.address.to_string()), "the other was tried before");
+    }
+    scene.ask("GET / HTTP/1.0\r\nHost: h\r\n\r\n");
+    assert!(server.last().to_lowercase().contains("\r\nhost: h\r\n"));
 }
 
 #[test]
