@@ -141,7 +141,7 @@ pub(crate) fn service(files: &Files) -> String {
 }
 
 /// Shunt with listeners.
-pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path, directory: &Path) -> String {
+pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path) -> String {
     let listener = |name: &str, who: Who, work| {
         format!(
             "[[listener]]\nname = \"{name}\"\nlisten = \"{BALANCER}:{}\"\npool = \"web\"\n",
@@ -161,7 +161,7 @@ pub(crate) fn listeners(files: &Files, certificate: &Path, key: &Path, directory
             key.display()
         ),
         listener("logged", Who::ShuntLogged, Work::KeepAlive),
-        format!("access-log = \"{}\"\n", directory.join("shunt-access.log").display()),
+        format!("access-log = \"{}\"\n", files.log.with_file_name("access.log").display()),
         listener("few", Who::ShuntRoutes, Work::KeepAlive) + &routes(FEW),
         listener("many", Who::ShuntManyRoutes, Work::KeepAlive) + &routes(MANY),
     ]

@@ -75,10 +75,7 @@ impl Stage {
         let backends = [serve(&plain, "backends")?, serve(&fast, "backends-l4")?];
         let files = [place.files("listeners")?, place.files("service")?];
         let [of_listeners, of_service] = files;
-        fs::write(
-            &of_listeners.config,
-            configs::listeners(&of_listeners, &certificate, &key, directory.path()),
-        )?;
+        fs::write(&of_listeners.config, configs::listeners(&of_listeners, &certificate, &key))?;
         fs::write(&of_service.config, configs::service(&of_service))?;
         // What is started there stays there.
         let (nginx, haproxy, listeners, service) = cpus.of_the_proxy(|| {

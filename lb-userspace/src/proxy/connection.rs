@@ -162,7 +162,7 @@ impl Arrival {
 struct Spoken {
     visit: Rc<Visit>,
     watch: Arc<Watch>,
-    /// For who is refused before hyper has read a request.
+    /// For who is refused before there is a request.
     pages: Arc<Pages>,
     ending: watch::Receiver<bool>,
     /// As long as there is this the connection counts as open.
@@ -203,8 +203,8 @@ impl Spoken {
         let is_ending = *self.ending.borrow_and_update();
         let serving = Serving::new(io, !is_ending);
         let visit = &self.visit;
-        let alarms = Rc::clone(visit.worker().alarms());
-        let requests = serving.run(&alarms, async |request: Request<_>| {
+        let alarms = visit.worker().alarms();
+        let requests = serving.run(alarms, async |request: Request<_>| {
             visit.answer(request.map(|body| body.map_or(Upload::Nowhere, Upload::Http1))).await
         });
         let mut connection = Served { requests: pin!(requests), serving: &serving };

@@ -1,11 +1,11 @@
-//! The client's socket as hyper sees it: what arrives is noted, and can be ended.
+//! The client's socket as the reader of requests sees it: what arrives is noted, and can be ended.
 //!
-//! Whoever refuses a client leaves the answer in [`Watch::refuse`]. From then on hyper reads the end of
+//! Whoever refuses a client leaves the answer in [`Watch::refuse`]. From then on the reader sees the end of
 //! the stream and lets go of the socket, and the connection's task writes the answer. Time is noted for
 //! the whole connection here, so that a request needs no timer of its own. And the bytes of HTTP/1 are
-//! looked at more strictly ([`strict`](super::strict)) before hyper parses them.
+//! looked at more strictly ([`strict`](super::strict)) before they are parsed.
 //!
-//! A connection without TLS is taken for one of HTTP/1. If it begins as one of HTTP/2 does, hyper reads the end of the
+//! A connection without TLS is taken for one of HTTP/1. If it begins as one of HTTP/2 does, the reader sees the end of the
 //! stream as well, and the connection's task begins anew with [`ClientIo::into_h2`].
 
 #[cfg(test)]

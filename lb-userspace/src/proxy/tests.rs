@@ -103,6 +103,15 @@ fn pool(name: &str, servers: &[&Server], http: &str) -> String {
     format!("[[pool]]\nname = \"{name}\"\nbackends = [{backends}]\n[pool.http]\n{http}\n")
 }
 
+/// Two ends of a connection. That of the proxy does not block.
+pub(super) fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    (socket, client)
+}
+
 fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

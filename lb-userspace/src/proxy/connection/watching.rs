@@ -1,4 +1,4 @@
-//! Looks after a connection while hyper serves it: time, and the end of its listener.
+//! Looks after a connection while it is served: time, and the end of its listener.
 
 use std::{
     pin::{Pin, pin},

@@ -93,8 +93,8 @@ impl Connection {
         loop {
             // An answer may come before the end of the request; who gives one need not read the rest. So where the backend
             // takes no more, what it has said before decides: that may be there without our having been told of it.
-            let sent = self.sending.poll(&mut self.stream, cx);
-            if let Poll::Ready(Err(error @ Error::Request(_))) = sent {
+            self.poll_upload(cx);
+            if let Some(error) = self.half.take() {
                 return Poll::Ready(Err(error));
             }
             match ready!(self.read.poll_fill(&mut self.stream, cx)) {

@@ -124,7 +124,7 @@ impl<S: Stream + 'static> Serving<S> {
         let tunnel = body.take_tunnel();
         let may = asked.persists && self.goes_on.get() && !self.shared.waits();
         let persists = sending.answer(&parts, body, asked, may);
-        sending.ends = !persists && tunnel.is_none() && self.shared.has_all();
+        sending.ends = !persists && tunnel.is_none() && self.shared.is_over();
         // What was read of a backend can be overwritten when nothing points there.
         drop(parts);
         let mut out = self.shared.clone();

@@ -239,7 +239,7 @@ impl<S: Stream + 'static> Shared<S> {
     }
 
     /// Whether the present request has come to its end, and nobody has its body.
-    pub(super) fn has_all(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let wire = self.0.borrow();
         wire.framing.is_over() && !wire.is_held
     }

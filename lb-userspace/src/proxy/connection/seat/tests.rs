@@ -3,7 +3,6 @@
 
 use std::{
     io::Write,
-    net::TcpListener,
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +14,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::proxy::tests::pair;
 
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -22,19 +22,15 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const SOON: Duration = Duration::from_millis(100);
 
 /// A socket as it is accepted, and the other end.
-fn pair() -> (Seat, Bare) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = Bare::connect(listener.local_addr().unwrap()).unwrap();
-    let (socket, _) = listener.accept().unwrap();
-    socket.set_nonblocking(true).unwrap();
+fn seated() -> (Seat, Bare) {
+    let (socket, client) = pair();
     (Seat::of(socket), client)
 }
 
 /// The same once this has arrived.
-fn pair_with(said: &[u8]) -> (Seat, Bare) {
-    let (mut seat, mut client) = pair();
+fn seated_with(said: &[u8]) -> (Seat, Bare) {
+    let (socket, mut client) = pair();
     client.write_all(said).unwrap();
-    let socket = seat.take_socket().unwrap();
     socket.set_nonblocking(false).unwrap();
     socket.peek(&mut [0]).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -60,7 +56,7 @@ fn all_of(mut client: Bare) -> Vec<u8> {
 
 #[test]
 fn who_has_said_all_is_served_without_tokio() {
-    let (mut seat, client) = pair_with(b"ask");
+    let (mut seat, client) = seated_with(b"ask");
     runtime().block_on(async {
         let mut asked = [0; 3];
         seat.read_exact(&mut asked).await.unwrap();
@@ -74,7 +70,7 @@ fn who_has_said_all_is_served_without_tokio() {
 
 #[test]
 fn who_may_say_more_is_known() {
-    let (mut seat, mut client) = pair_with(b"ask");
+    let (mut seat, mut client) = seated_with(b"ask");
     runtime().block_on(async {
         let mut asked = [0; 16];
         assert_eq!(seat.read(&mut asked).await.unwrap(), 3);
@@ -86,7 +82,7 @@ fn who_may_say_more_is_known() {
 
 #[test]
 fn who_is_silent_is_waited_for() {
-    let (mut seat, mut client) = pair();
+    let (mut seat, mut client) = seated();
     runtime().block_on(async {
         let mut asked = [0; 16];
         let nothing = timeout(Duration::from_millis(20), seat.read(&mut asked)).await;
@@ -100,7 +96,7 @@ fn who_is_silent_is_waited_for() {
 
 #[test]
 fn much_is_read_to_its_end() {
-    let (mut seat, mut client) = pair();
+    let (mut seat, mut client) = seated();
     let much: Vec<u8> = (0..1 << 20).map(|n: u32| n.to_le_bytes()[1]).collect();
     let whole = much.clone();
     let sender = thread::spawn(move || client.write_all(&whole).unwrap());
@@ -116,7 +112,7 @@ fn much_is_read_to_its_end() {
 fn what_is_not_taken_at_once_is_written_later() {
     for pieces in [1, 3] {
         for ends in [false, true] {
-            let (mut seat, client) = pair();
+            let (mut seat, client) = seated();
             let much: Vec<u8> = (0..8 << 20).map(|n: u32| n.to_le_bytes()[2]).collect();
             let reader = thread::spawn(move || {
                 thread::sleep(Duration::from_millis(20));
@@ -151,7 +147,7 @@ fn the_last_words_leave_with_the_end() {
 
 /// Whether we were fast enough to know that they did.
 fn last_words(known: bool) -> bool {
-    let (mut seat, client) = pair();
+    let (mut seat, client) = seated();
     client.set_nonblocking(true).unwrap();
     let (start, heard) = runtime().block_on(async {
         if known {
@@ -175,7 +171,7 @@ fn last_words(known: bool) -> bool {
 
 #[test]
 fn a_socket_that_was_taken_is_no_more() {
-    let (seat, client) = pair();
+    let (seat, client) = seated();
     let (socket, ()) = seat.apart().unwrap();
     let mut seat = Seat::together(socket, ());
     let taken = seat.take_socket().unwrap();
@@ -191,7 +187,7 @@ fn a_socket_that_was_taken_is_no_more() {
 
 #[test]
 fn who_is_gone_is_an_error() {
-    let (mut seat, client) = pair();
+    let (mut seat, client) = seated();
     rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
     drop(client);
     runtime().block_on(async {

@@ -4,12 +4,13 @@
 use std::{
     cell::Cell,
     io::{Read, Write},
-    net::{Shutdown, TcpListener},
+    net::Shutdown,
 };
 
 use tokio::{task::LocalSet, time::timeout};
 
 use super::*;
+use crate::proxy::tests::pair;
 
 /// An hour from now: nothing here takes as long.
 fn later() -> u64 {
@@ -53,15 +54,6 @@ impl Parked for Someone {
     fn leave(self: Box<Self>, socket: TcpStream) {
         self.meets(Fate::Left, socket);
     }
-}
-
-/// Two ends of a connection. That of the proxy does not block.
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (socket, _) = listener.accept().unwrap();
-    socket.set_nonblocking(true).unwrap();
-    (socket, client)
 }
 
 /// A parking that is looked after.
